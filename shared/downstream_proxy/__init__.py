@@ -1,4 +1,4 @@
-"""downstream-proxy: the framework-neutral core of a reverse proxy; see `forwarder` for the walk of one request."""
+"""The framework-neutral core of a reverse proxy; `forwarder` walks through one request."""
 
 from importlib.metadata import PackageNotFoundError, version
 

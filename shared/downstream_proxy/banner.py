@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import platform
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import version
 
 from . import __version__
 from .listener import describe
@@ -25,13 +26,13 @@ def banner(settings: Settings, sockets: Sequence[socket.socket], loop: str) -> s
     return "\n".join([f"downstream-proxy {__version__}", *rows])
 
 
-def event_loop() -> tuple[str, type[asyncio.AbstractEventLoop]]:
-    """Name and class of the loop to run on: uvloop where it is installed, asyncio's own elsewhere."""
+def event_loop() -> tuple[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Name and maker of the loop to run on: uvloop where it is installed, asyncio's own elsewhere."""
     try:
         import uvloop
     except ImportError:
-        return "asyncio", asyncio.SelectorEventLoop
-    return f"uvloop {uvloop.__version__}", uvloop.Loop
+        return "asyncio", asyncio.new_event_loop
+    return f"uvloop {version('uvloop')}", uvloop.new_event_loop
 
 
 def _rows(settings: Settings, sockets: Sequence[socket.socket], loop: str) -> Iterator[tuple[str, str]]:
@@ -47,8 +48,9 @@ def _rows(settings: Settings, sockets: Sequence[socket.socket], loop: str) -> It
     limits = settings.limits
     yield (
         "limits",
-        f"head {size(limits.max_request_head)}, {limits.max_header_fields} fields, target {size(limits.max_target)}, "
-        f"body {size(limits.max_request_body)}, {limits.max_inflight} in flight",
+        f"head {size(limits.max_request_head)}, {limits.max_header_fields} fields, "
+        f"target {size(limits.max_target)}, body {size(limits.max_request_body)}, "
+        f"{limits.max_inflight} in flight",
     )
     yield "admin", f"{settings.admin.prefix}healthy, ready, metrics"
 

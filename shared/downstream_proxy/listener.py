@@ -1,7 +1,7 @@
 """Listening sockets, bound before a backend starts so that a failure is one clear line.
 
-What it is for: turning host and port, a Unix path or an inherited descriptor into a list of listening sockets that one
-process or several workers accept from.
+What it is for: turning host and port, a Unix path or an inherited descriptor into a list of listening sockets
+that one process or several workers accept from.
 What it must not know: HTTP, TLS, which backend will use the sockets.
 """
 
@@ -42,7 +42,7 @@ def close(sockets: list[socket.socket], settings: Settings) -> None:
 
 
 def describe(sock: socket.socket, scheme: str = "http") -> str:
-    """Where the socket listens, as a person would type it: `http://127.0.0.1:8080`, `http+unix:/run/p.sock`."""
+    """Where the socket listens, as a URL: `http://127.0.0.1:8080`, `http+unix:/run/p.sock`."""
     name = sock.getsockname()
     if sock.family == socket.AF_UNIX:
         return f"{scheme}+unix:{os.fsdecode(name)}"
@@ -153,7 +153,8 @@ def _inherited(fd: int) -> socket.socket:
 def _explain(error: OSError, where: str, port: int | None) -> str:
     place = where if port is None else f"[{where}]:{port}" if ":" in where else f"{where}:{port}"
     advice = {
-        errno.EADDRINUSE: f"the address is in use; choose another --port or stop what listens there (ss -ltnp sport = :{port})",
+        errno.EADDRINUSE: "the address is in use; choose another --port, "
+        f"or stop what listens there (ss -ltnp sport = :{port})",
         errno.EACCES: "permission denied; use a port above 1023 or grant CAP_NET_BIND_SERVICE",
         errno.EADDRNOTAVAIL: "no interface of this machine has that address; check --host",
         errno.ENOENT: "its folder does not exist; create it or choose another --uds",

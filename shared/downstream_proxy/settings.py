@@ -1,7 +1,8 @@
 """The settings: one typed, frozen model; every field says its meaning, unit and default.
 
-What it is for: the names and rules of the configuration, checked across fields. `Settings(...)` takes arguments over
-the environment over defaults; `settings_source.load` adds flags and a TOML file and tells where each value came from.
+What it is for: the names and rules of the configuration, checked across fields. `Settings(...)` takes
+arguments over the environment over defaults; `settings_source.load` adds flags and a TOML file and tells
+where each value came from.
 What it must not know: the frameworks, the command line, the file format.
 
 Durations are seconds (float), sizes bytes (int; strings such as "64MiB" are accepted), None is "no limit".
@@ -160,7 +161,8 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # Our own reading of the environment: it reports unknown names and remembers which variable gave which value.
+        # Our own reading of the environment: it reports unknown names and remembers which variable gave which
+        # value.
         return init_settings, EnvironmentSource(settings_cls)
 
     @field_validator("via")
@@ -205,4 +207,7 @@ class Settings(BaseSettings):
                 )
             owner.setdefault(downstream.prefix, name)
             if f"{downstream.prefix}/".startswith(self.admin.prefix):
-                yield f"downstreams.{name}.prefix: {downstream.prefix!r} lies inside admin.prefix {self.admin.prefix!r}"
+                yield (
+                    f"downstreams.{name}.prefix: {downstream.prefix!r} lies inside "
+                    f"admin.prefix {self.admin.prefix!r}"
+                )

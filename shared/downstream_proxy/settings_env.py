@@ -1,7 +1,7 @@
 """Settings from environment variables.
 
-What it is for: `DOWNSTREAM_PROXY_LIMITS__MAX_TARGET=4096` becomes {"limits": {"max_target": "4096"}}, with the name of
-the variable kept beside the value so that an error can say where it came from.
+What it is for: `DOWNSTREAM_PROXY_LIMITS__MAX_TARGET=4096` becomes {"limits": {"max_target": "4096"}}, with
+the name of the variable kept beside the value so that an error can say where it came from.
 What it must not know: what any setting means. An unknown name is passed on; the model refuses it.
 """
 
@@ -21,7 +21,8 @@ PREFIX: Final = "DOWNSTREAM_PROXY_"
 CONFIG_VARIABLE: Final = PREFIX + "CONFIG"
 # Names other platforms and uvicorn use; our own prefixed name wins over them.
 BORROWED: Final = {"PORT": "port", "WEB_CONCURRENCY": "workers", "FORWARDED_ALLOW_IPS": "trusted_proxies"}
-# Kubernetes sets these in every pod once a Service is called "downstream-proxy"; none of them is meant for us.
+# Kubernetes sets these in every pod once a Service is called "downstream-proxy"; none of them is meant for
+# us.
 _SERVICE_LINK = re.compile(r"SERVICE_(HOST|PORT(_\w+)?)|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?")
 _SERVICE_URL = re.compile(r"(tcp|udp|sctp)://")
 

@@ -1,7 +1,8 @@
-"""Where settings come from: flags over environment over TOML file over defaults, and which place gave which value.
+"""Where settings come from: flags over environment over TOML file over defaults; and what came from where.
 
-What it is for: `load()`, which returns the settings with the origin of each value, or raises one ConfigurationError
-that lists every mistake, each as one line with its place and, for an unknown key, the likely one.
+What it is for: `load()`, which returns the settings with the origin of each value, or raises one
+ConfigurationError that lists every mistake, each as one line with its place and, for an unknown key, the
+likely one.
 What it must not know: click, the meaning of any single setting.
 """
 
@@ -20,14 +21,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from .settings import Settings
-from .settings_env import CONFIG_VARIABLE, PREFIX, Layer, read_environment
+from .settings_env import CONFIG_VARIABLE, Layer, read_environment
 from .toml_lines import key_lines
 
 KeyPath = tuple[str, ...]
 
 
 class ConfigurationError(Exception):
-    """The configuration cannot be used. `problems` are complete lines: place, key, what is wrong, what to do."""
+    """The configuration cannot be used. `problems` are lines: place, key, what is wrong, what to do."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -48,8 +49,8 @@ class Loaded:
 def load(flags: Mapping[str, tuple[object, str]] | None = None, config: str | None = None) -> Loaded:
     """Settings from every source.
 
-    `flags`: dotted key -> (value, the flag's name), as given on the command line. `config`: path of a TOML file;
-    None means the one named by DOWNSTREAM_PROXY_CONFIG, if any. Raises ConfigurationError.
+    `flags`: dotted key -> (value, the flag's name), as given on the command line. `config`: path of a TOML
+    file; None means the one named by DOWNSTREAM_PROXY_CONFIG, if any. Raises ConfigurationError.
     """
     path = config or os.environ.get(CONFIG_VARIABLE) or None
     merged = read_toml(path) if path else Layer()
@@ -72,7 +73,8 @@ def require_downstream(settings: Settings) -> None:
     if not settings.downstreams:
         raise ConfigurationError(
             [
-                "no downstream: give --downstream http://HOST:PORT, or a table [downstreams.NAME] with --config FILE"
+                "no downstream: give --downstream http://HOST:PORT, "
+                "or a table [downstreams.NAME] in the file of --config"
             ]
         )
 
@@ -138,7 +140,8 @@ def _describe(item: ErrorDetails, origins: dict[KeyPath, str]) -> Iterator[str]:
     else:
         message = _sentence(item["msg"]) + _got(path, item["input"])
     for line in message.split("\n"):
-        # A rule between several top-level keys has no path of its own; its message starts with the key it blames.
+        # A rule between several top-level keys has no path of its own; its message starts with the key it
+        # blames.
         blamed = tuple(line.partition(":")[0].split(".")) if not path else ()
         where = f"{origins[blamed]}: " if blamed in origins else place
         yield f"{where}{key}: {line}" if key and not _names_flag(origin, path) else f"{where}{line}"
@@ -171,7 +174,7 @@ def _sentence(text: str) -> str:
 
 
 def _suggest(path: KeyPath) -> str:
-    """`; did you mean ...?` with a key of the same table, or the full name of a key that exists in another."""
+    """`; did you mean ...?` with a key of the same table, or the full name of one in another table."""
     *table, wrong = path
     siblings = _keys(tuple(table))
     if close := difflib.get_close_matches(wrong, siblings, n=1, cutoff=0.6):
@@ -209,6 +212,10 @@ def _all_keys(model: Any = Settings, prefix: str = "") -> Iterator[str]:
             yield f"{prefix}{name}"
 
 
-def variable_name(path: KeyPath) -> str:
-    """The environment variable that sets the key at `path`."""
-    return PREFIX + "__".join(path).upper()
+def description(path: KeyPath) -> str:
+    """What the key at `path` means, with unit and default. KeyError when there is no such key."""
+    *table, key = path
+    model: Any = Settings
+    for name in table:
+        model = _below(model, name)
+    return str(model.model_fields[key].description)

@@ -14,7 +14,7 @@ MiB: Final = 1024**2
 
 
 def option(default: Any, meaning: str, unit: str = "", **constraints: Any) -> Any:
-    """A field whose description ends with its unit and its real default, so that the two cannot drift apart."""
+    """A field whose description ends with its unit and its real default; the two cannot drift apart."""
     return Field(
         default,
         description=f"{meaning} ({unit + '; ' if unit else ''}default {_shown(default)})",

@@ -52,7 +52,7 @@ _RESERVED_FIELDS: Final = frozenset(
 
 
 def parse_size(value: object) -> object:
-    """Bytes from `65536`, `"64KiB"` or `"1.5 MB"`: KiB, MiB and GiB are powers of 1024, kB, MB and GB of 1000."""
+    """Bytes from `65536`, `"64KiB"` or `"1.5 MB"`: KiB, MiB, GiB are powers of 1024; kB, MB, GB of 1000."""
     if isinstance(value, bool):
         raise ValueError('expected a number of bytes or a string such as "64MiB"')
     if not isinstance(value, str):
@@ -85,7 +85,8 @@ def _number(value: object) -> object:
 
 
 def _none_word(value: object) -> object:
-    # TOML and the environment have no null, yet a later source must be able to lift a limit an earlier one set.
+    # TOML and the environment have no null, yet a later source must be able to lift a limit an earlier one
+    # set.
     return None if isinstance(value, str) and value.strip().lower() == "none" else value
 
 
@@ -121,7 +122,7 @@ def _parse_only_networks(values: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def check_path(value: str, what: str) -> str:
-    """A path that can stand at the front of a request target: absolute, no dot segments, no empty segments."""
+    """A path that can open a request target: absolute, without dot segments and empty segments."""
     if not value.startswith("/"):
         raise ValueError(f"{what} must start with '/'")
     if not _PATH.fullmatch(value):
@@ -196,7 +197,7 @@ def check_field_name(value: str) -> str:
 
 
 def resolve_secret(reference: str) -> str:
-    """The header value behind `reference`: `env:NAME`, `file:PATH` (one final newline dropped) or the text itself.
+    """The header value behind `reference`: `env:NAME`, `file:PATH` (less a final newline) or the text itself.
 
     Raises ValueError, without the value, when it is absent or cannot stand in a header.
     """

@@ -1,8 +1,9 @@
 """On which line each key of a TOML document stands.
 
-What it is for: error messages such as `proxy.toml:12`. The standard library's tomllib gives values without positions,
-so this walks the text once more and notes keys only.
-What it must not know: the settings. It trusts that tomllib has accepted the text and raises nothing of its own.
+What it is for: error messages such as `proxy.toml:12`. The standard library's tomllib gives values without
+positions, so this walks the text once more and notes keys only.
+What it must not know: the settings. It trusts that tomllib has accepted the text and raises nothing of its
+own.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import re
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
-# Longest first: """ before ". A literal string knows no escapes; in a basic one a backslash hides the next character.
+# Longest first: """ before ". A literal string knows no escapes; in a basic one a backslash hides the next
+# character.
 _STRING = re.compile(
     r'"""(?:[^\\]|\\.)*?"{3,5}|\'\'\'.*?\'{3,5}|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'',
     re.DOTALL,
@@ -24,7 +26,7 @@ Path = tuple[str, ...]
 
 
 def key_lines(text: str) -> dict[Path, int]:
-    """Path of every table and key -> line (from 1) of its first mention. Elements of arrays of tables share a path."""
+    """Path of every table and key -> line (from 1) of its first mention."""
     return _Walk(text).document()
 
 

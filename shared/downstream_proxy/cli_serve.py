@@ -1,0 +1,87 @@
+"""`downstream-proxy serve`: from settings to a running backend.
+
+What it is for: the steps of a start in their order, each failing with one line: backend, TLS, sockets,
+banner, run.
+What it must not know: how a backend serves; it calls `serve(settings, sockets)` of the chosen one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import os
+import socket
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from .banner import banner, event_loop
+from .cli_delegate import MissingPartError
+from .listener import ListenError, bind, close
+from .server_tls import server_context
+from .settings import Settings
+from .settings_source import require_downstream
+from .workers import Supervisor
+
+ServeFunction = Callable[[Settings, list[socket.socket]], Coroutine[Any, Any, None]]
+TRACE = 5
+_EXTRA_MODULES = {"fastapi": ("fastapi", "starlette", "uvicorn", "httptools")}
+
+
+def serve(settings: Settings) -> int:
+    """Serve until told to stop; the exit code.
+
+    Raises ConfigurationError, ListenError or MissingPartError before anything is served.
+    """
+    require_downstream(settings)
+    backend = _backend(settings.backend)
+    server_context(settings)  # the backend builds its own; this one reports bad files before a socket is open
+    if settings.workers > 1 and not hasattr(os, "fork"):
+        raise ListenError("several workers need a system with fork(); use --workers 1")
+    _configure_logging(settings.log_level)
+    loop_name, new_loop = event_loop()
+    sockets = bind(settings)
+    try:
+        print(banner(settings, sockets, loop_name), file=sys.stderr, flush=True)
+        if settings.workers == 1:
+            return _run(backend, settings, sockets, new_loop)
+        # The backend's own deadline comes first; the supervisor's is for a worker that no longer keeps it.
+        grace = settings.timeouts.shutdown_delay + settings.timeouts.shutdown + 5.0
+        return Supervisor(settings.workers, lambda: _run(backend, settings, sockets, new_loop), grace).run()
+    finally:
+        close(sockets, settings)
+
+
+def _run(
+    backend: ServeFunction,
+    settings: Settings,
+    sockets: list[socket.socket],
+    new_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> int:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(backend(settings, sockets))
+    return 0
+
+
+def _backend(name: str) -> ServeFunction:
+    try:
+        module = importlib.import_module(f"{name}_impl")
+        serve_function: ServeFunction = module.serve
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _EXTRA_MODULES.get(name, ()):
+            raise  # a broken installation, not an extra left out: the traceback is what helps
+        raise MissingPartError(
+            f"the {name} backend needs the extra: pip install 'downstream-proxy[{name}]' "
+            f"(no module {error.name})"
+        ) from None
+    return serve_function
+
+
+def _configure_logging(level: str) -> None:
+    logging.addLevelName(TRACE, "TRACE")
+    logging.basicConfig(
+        level=TRACE if level == "trace" else level.upper(),
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
