@@ -1,0 +1,174 @@
+"""Chapter 5: what goes wrong, on either side. Rules only."""
+
+from __future__ import annotations
+
+from .model import MUST, SHOULD, Chapter, Rule, refused
+
+_502 = "RFC 9110 15.6.3"
+_504 = "RFC 9110 15.6.5"
+
+CHAPTER = Chapter(
+    "failures",
+    "Failures",
+    "Before the head every failure is an answer that says what happened; after it, an abort. Nothing is "
+    "sent twice that could have been processed, and nothing goes on when nobody waits for it.",
+    (
+        Rule("failures.refused", MUST, "A downstream that refuses the connection gives 502.", _502),
+        Rule(
+            "failures.unreachable",
+            MUST,
+            "A downstream that cannot be reached gives 502.",
+            _502,
+            tested=False,
+            decision="An unreachable address cannot be had on every machine; the unit tests inject the "
+            "error.",
+        ),
+        Rule("failures.dns", MUST, "A downstream whose name does not resolve gives 502.", _502),
+        Rule(
+            "failures.connect-timeout", MUST, "Connecting for longer than `timeouts.connect` gives 504.", _504
+        ),
+        Rule(
+            "failures.reset-before-head",
+            MUST,
+            "A downstream that closes or resets before its head is complete gives 502.",
+            _502,
+        ),
+        Rule(
+            "failures.reset-in-body",
+            MUST,
+            "A downstream that resets within its body aborts the client's connection, in every framing and "
+            "at every byte.",
+            "RFC 9112 8",
+        ),
+        Rule(
+            "failures.stale-get-retried",
+            MUST,
+            "A GET whose reused connection turns out closed before any byte of an answer is sent once more "
+            "on a new one.",
+            "RFC 9112 9.3.1",
+        ),
+        Rule(
+            "failures.post-never-twice",
+            MUST,
+            "A request that is not idempotent is never sent again once a byte of it may have been processed.",
+            "RFC 9110 9.2.2",
+        ),
+        Rule(
+            "failures.head-timeout",
+            MUST,
+            "No complete head within `timeouts.head` gives 504, also when it drips.",
+            _504,
+        ),
+        Rule(
+            "failures.read-idle",
+            MUST,
+            "A body that stalls for `timeouts.read_idle` aborts the client's connection.",
+            "RFC 9112 8",
+        ),
+        Rule(
+            "failures.total",
+            MUST,
+            "`timeouts.total`, when set, ends an exchange: 504 before the head, an abort after it.",
+            _504,
+        ),
+        Rule(
+            "failures.malformed-head",
+            MUST,
+            "A head that is garbage, HTTP/0.9, malformed or has conflicting lengths gives 502 and costs its "
+            "connection.",
+            "RFC 9112 6.3, RFC 9110 15.6.3",
+        ),
+        Rule(
+            "failures.oversized-head",
+            MUST,
+            "A head of more than `limits.max_response_head` bytes, or an endless one, gives 502 and costs "
+            "its connection.",
+            _502,
+        ),
+        Rule(
+            "failures.certificate",
+            MUST,
+            "A certificate that is expired, unknown or of another name gives 502, and no byte of the "
+            "request is sent.",
+            "RFC 9110 4.3.4",
+        ),
+        Rule(
+            "failures.waiting-bytes",
+            MUST,
+            "A connection on which bytes wait before the request is sent is not used for it.",
+            "RFC 9112 9.2",
+        ),
+        Rule(
+            "failures.restart",
+            MUST,
+            "After a downstream's restart GETs succeed at once: dead idle connections cost nothing visible.",
+            "RFC 9112 9.3.1",
+        ),
+        Rule(
+            "failures.dns-changes",
+            SHOULD,
+            "A changed address of the downstream's name is used within the time to live of 10 s.",
+            "RFC 1035 3.2.1",
+            tested=False,
+            decision="It needs a name server under the test's control; the unit tests show it with an "
+            "injected resolver.",
+        ),
+        Rule(
+            "failures.one-table",
+            MUST,
+            "Each failure maps through one table to status, `Proxy-Status`, problem document, log field and "
+            "metric label.",
+            "RFC 9209 2.3, RFC 9457",
+        ),
+        Rule(
+            "failures.client-left",
+            MUST,
+            "A client that leaves while it is queued, waiting, uploading, downloading or listening ends its "
+            "request: the downstream sees it within 250 ms.",
+            "no standard; robustness",
+            decision="Logged as 499, as nginx does; the downstream's health is not blamed.",
+        ),
+        Rule(
+            "failures.half-close",
+            MUST,
+            "A client that closes its sending side while its request is in progress has left.",
+            "RFC 9112 9.6",
+            decision="TCP cannot tell a half-close from a close until something is written; nginx decides "
+            "the same.",
+        ),
+        Rule(
+            "failures.slow-head",
+            MUST,
+            "A head that is not complete within `timeouts.request_head` is answered with 408, also when it "
+            "drips.",
+            "RFC 9110 15.5.9",
+        ),
+        Rule(
+            "failures.slow-body",
+            MUST,
+            "A body of which nothing comes for `timeouts.request_body_idle` is answered with 408, and the "
+            "downstream aborted.",
+            "RFC 9110 15.5.9",
+        ),
+        Rule(
+            "failures.idle-connection",
+            MUST,
+            "A kept connection without a request is closed after `timeouts.keep_alive`, without an answer.",
+            "RFC 9112 9.5",
+        ),
+        Rule(
+            "failures.other-protocol",
+            MUST,
+            "A TLS hello, an HTTP/2 preface or other noise is answered with 400 (or 505) and closed.",
+            "RFC 9112 2.2",
+            (
+                refused(
+                    "TLS 1.2 hello",
+                    b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + b"\x42" * 192 + b"\r\n\r\n",
+                ),
+                refused("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505),
+                refused("SSH banner", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
+            ),
+        ),
+    ),
+)

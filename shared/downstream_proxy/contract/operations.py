@@ -1,0 +1,112 @@
+"""Chapter 8: the life of the process. Rules only."""
+
+from __future__ import annotations
+
+from .model import MUST, SHOULD, Chapter, Rule
+
+_NONE = "no standard; operation"
+
+CHAPTER = Chapter(
+    "operations",
+    "Operations",
+    "Starting, stopping and looking inside lose no request.",
+    (
+        Rule(
+            "operations.admin",
+            MUST,
+            "`healthy` and `ready` under the admin prefix answer for the proxy itself and are never "
+            "forwarded.",
+            _NONE,
+            capability="admin",
+        ),
+        Rule(
+            "operations.metrics",
+            MUST,
+            "`metrics` under the admin prefix answers in Prometheus' text format to peers in `admin.allow`, "
+            "to others with 403.",
+            _NONE,
+            capability="admin",
+        ),
+        Rule(
+            "operations.drain",
+            MUST,
+            "On SIGTERM no new connection is accepted, requests in progress end whole, and the process "
+            "exits with 0.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
+            "operations.drain-tells-clients",
+            MUST,
+            "Answers given while draining say `Connection: close`, and idle kept connections are closed.",
+            "RFC 9112 9.6",
+            capability="settings",
+        ),
+        Rule(
+            "operations.drain-ready",
+            MUST,
+            "Readiness fails at once when draining begins, and with `timeouts.shutdown_delay` before the "
+            "listener closes.",
+            _NONE,
+            capability="admin",
+        ),
+        Rule(
+            "operations.drain-deadline",
+            MUST,
+            "What is still running after `timeouts.shutdown` is aborted, and the process exits with 0.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
+            "operations.second-signal",
+            MUST,
+            "A second SIGTERM ends the process at once.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
+            "operations.start-without-downstream",
+            MUST,
+            "The proxy starts and stays alive while its downstream is down, and serves as soon as it is "
+            "there.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
+            "operations.bad-settings",
+            MUST,
+            "A configuration that cannot work ends the start with exit code 2 and one line that says what "
+            "is wrong.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
+            "operations.reload",
+            SHOULD,
+            "SIGHUP loads new configuration and certificates without losing a request; a broken file leaves "
+            "the old one in use.",
+            _NONE,
+            tested=False,
+            decision="Not kept by this version: a rolling restart takes its place. The rule stands so that "
+            "its id is stable.",
+        ),
+        Rule(
+            "operations.rolling-restart",
+            SHOULD,
+            "A rolling restart under load loses no request and doubles no POST.",
+            _NONE,
+            tested=False,
+            decision="A measurement under load, made by the operations runs and not by each run of this "
+            "suite.",
+        ),
+        Rule(
+            "operations.worker-replaced",
+            SHOULD,
+            "A worker that is killed is replaced while the others serve.",
+            _NONE,
+            tested=False,
+            decision="A measurement under load, made by the operations runs and not by each run of this "
+            "suite.",
+        ),
+    ),
+)
