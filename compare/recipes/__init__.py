@@ -1,0 +1,1 @@
+"""Whole small apps as people write them, each run by uvicorn in a process of its own."""

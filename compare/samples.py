@@ -1,0 +1,46 @@
+"""One measurement as it is stored in the JSON file. Pure; must not know how it was made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+#: More failed requests than this share make a sample worthless.
+FAILED_SHARE = 0.001
+
+
+@dataclass(slots=True)
+class Sample:
+    """One peer, one part of a workload, one round.
+
+    Times are CPU microseconds per request (`cpu_us`), wall seconds (`seconds`) and milliseconds
+    (`latency_ms`); `cores` holds shares 0..1 of the core's time; `memory` is in KiB.
+    `error` says why there is nothing.
+    """
+
+    round: int
+    workload: str
+    part: str
+    peer: str
+    order: int
+    error: str | None = None
+    requests: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    rate: float = 0.0
+    cpu_us: float | None = None
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    open_loop: dict[str, float] = field(default_factory=dict)
+    cores: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def valid(self) -> bool:
+        return self.error is None and self.failed <= self.requests * FAILED_SHARE
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> Sample:
+        return cls(**stored)
