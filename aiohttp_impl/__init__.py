@@ -1,0 +1,6 @@
+"""The downstream-proxy contract as a native aiohttp web application."""
+
+from .app import create_app
+from .server import serve
+
+__all__ = ["create_app", "serve"]

@@ -1,0 +1,19 @@
+"""Opens the Forwarder when the application starts and closes it when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from .handler import FORWARDER
+
+
+async def lifespan(app: web.Application) -> AsyncIterator[None]:
+    """An aiohttp cleanup context: connections to the downstreams live as long as the application."""
+    forwarder = app[FORWARDER]
+    await forwarder.open()
+    try:
+        yield
+    finally:
+        await forwarder.close()

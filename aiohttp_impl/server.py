@@ -1,0 +1,44 @@
+"""Serves the aiohttp application on given sockets until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from aiohttp import web
+from downstream_proxy.lifecycle import serve_until_stopped
+from downstream_proxy.server_tls import server_context
+from downstream_proxy.settings import Settings
+
+from .app import create_app
+from .handler import FORWARDER
+from .protocol import ProxyProtocol
+
+
+async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle)."""
+    loop = asyncio.get_running_loop()
+    app = create_app(settings)
+    state = app[FORWARDER].state
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        server = runner.server
+        assert server is not None
+
+        def make_protocol() -> ProxyProtocol:
+            return ProxyProtocol(server, state, loop)
+
+        tls = server_context(settings)
+        listeners = [
+            await loop.create_server(make_protocol, sock=sock, ssl=tls, backlog=settings.backlog)
+            for sock in sockets
+        ]
+
+        def stop_listening() -> None:
+            for listener in listeners:
+                listener.close()
+
+        await serve_until_stopped(state, stop_listening)
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,21 @@
+"""The FastAPI application: whatever no route of its own matches goes to the Forwarder."""
+
+from __future__ import annotations
+
+from downstream_proxy.forwarder import Forwarder
+from downstream_proxy.settings import Settings
+from fastapi import FastAPI
+
+from .handler import proxy
+from .lifespan import lifespan
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """An application that proxies every path that no route added to it matches.
+
+    settings: None reads them from the environment. Raises pydantic.ValidationError when they do not fit.
+    """
+    app = FastAPI(lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    app.state.forwarder = Forwarder(settings if settings is not None else Settings())
+    app.router.default = proxy
+    return app

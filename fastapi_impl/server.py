@@ -1,0 +1,67 @@
+"""Serves the FastAPI application on given sockets until the process is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from downstream_proxy.lifecycle import serve_until_stopped
+from downstream_proxy.server_tls import server_context
+from downstream_proxy.settings import Settings
+
+from .app import create_app
+from .protocol import ProxyProtocol
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its signal handlers: the order of a shutdown is downstream_proxy.lifecycle's."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = asyncio.Event()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.ready.set()
+
+    def stop_listening(self) -> None:
+        for listener in self.servers:
+            listener.close()
+
+
+async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle)."""
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
+        http=ProxyProtocol,
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        backlog=settings.backlog,
+        timeout_graceful_shutdown=1,
+    )
+    config.load()
+    config.ssl = server_context(settings)
+    server = Server(config)
+    serving = asyncio.ensure_future(server.serve(sockets=sockets))
+    ready = asyncio.ensure_future(server.ready.wait())
+    try:
+        await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            await serve_until_stopped(app.state.forwarder.state, server.stop_listening)
+    finally:
+        ready.cancel()
+        server.should_exit = True
+        await serving
+        await app.state.forwarder.close()

@@ -1,0 +1,76 @@
+"""A bounded number of places and a bounded queue in front of them.
+
+Knows nothing of HTTP: somebody holds a place, somebody waits for one with a deadline, and all others are refused at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from .errors import ErrorKind, ProxyError
+
+
+class Admission:
+    """Places for `places` holders, and a first-come queue for `queue` more, each waiting at most `patience` seconds."""
+
+    def __init__(self, places: int, queue: int, patience: float) -> None:
+        self._places = places
+        self._queue = queue
+        self._patience = patience
+        self._waiters: deque[asyncio.Future[None]] = deque()
+        self.in_use = 0
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiters)
+
+    def try_enter(self) -> bool:
+        """Take a place if one is free and nobody waits for it."""
+        if self.in_use < self._places and not self._waiters:
+            self.in_use += 1
+            return True
+        return False
+
+    async def enter(self) -> None:
+        """Take a place, waiting in the queue if need be. Raises ProxyError: queue-full at once, or queue-timeout."""
+        if self.try_enter():
+            return
+        if len(self._waiters) >= self._queue:
+            raise ProxyError(ErrorKind.QUEUE_FULL)
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.append(waiter)
+        timer = loop.call_later(self._patience, _give_up, waiter)
+        try:
+            await waiter
+        except BaseException:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                # The place came in the same moment as the cancellation: hand it on.
+                self.leave()
+            else:
+                self._discard(waiter)
+            raise
+        finally:
+            timer.cancel()
+
+    def leave(self) -> None:
+        """Give a place back: to the first who still waits, else to nobody."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self.in_use -= 1
+
+    def _discard(self, waiter: asyncio.Future[None]) -> None:
+        try:
+            self._waiters.remove(waiter)
+        except ValueError:
+            # leave() had taken it out already.
+            return
+
+
+def _give_up(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(ProxyError(ErrorKind.QUEUE_TIMEOUT))

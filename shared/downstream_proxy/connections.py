@@ -1,0 +1,49 @@
+"""The client connections that are open, so that a server going down can tell each of them and wait for the last."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+
+class Drainable(Protocol):
+    def drain(self) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Connections:
+    """A set that can be drained."""
+
+    def __init__(self) -> None:
+        self._open: set[Drainable] = set()
+        self._empty: asyncio.Event | None = None
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def add(self, connection: Drainable) -> None:
+        self._open.add(connection)
+
+    def discard(self, connection: Drainable) -> None:
+        self._open.discard(connection)
+        if self._empty is not None and not self._open:
+            self._empty.set()
+
+    async def drain(self, seconds: float) -> bool:
+        """End each connection with its present response; True when the last one went within `seconds`."""
+        self._empty = asyncio.Event()
+        for connection in list(self._open):
+            connection.drain()
+        if not self._open:
+            return True
+        try:
+            async with asyncio.timeout(seconds):
+                await self._empty.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def abort(self) -> None:
+        """End what is left, whatever it is doing."""
+        for connection in list(self._open):
+            connection.abort()

@@ -1,0 +1,353 @@
+"""Everything that can go wrong, as data: one enum of kinds and one table from kind to all that follows from it.
+
+A kind says what happened, at which stage of the exchange, and who caused it. Status code, RFC 9209 error type, problem
+title and whether a retry is safe are looked up here and nowhere else. This module knows no web framework, no client
+library and no socket: the code that meets an exception of theirs decides the kind, never by reading a message's text.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """The part of an exchange in which the error happened."""
+
+    REQUEST_HEAD = "request-head"
+    REQUEST_BODY = "request-body"
+    QUEUE = "queue"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    RESPONSE_HEAD = "response-head"
+    RESPONSE_BODY = "response-body"
+
+
+class Party(StrEnum):
+    """Who has to change something for the error to go away."""
+
+    CLIENT = "client"
+    PROXY = "proxy"
+    DOWNSTREAM = "downstream"
+
+
+class ErrorKind(StrEnum):
+    """The stable name of an error: metric label, log field and the tail of the problem type."""
+
+    # The client's request head.
+    MALFORMED_REQUEST = "malformed-request"
+    REQUEST_HEAD_TOO_LARGE = "request-head-too-large"
+    TARGET_TOO_LONG = "target-too-long"
+    REQUEST_HEAD_TIMEOUT = "request-head-timeout"
+    VERSION_NOT_SUPPORTED = "version-not-supported"
+    TRANSFER_CODING_NOT_IMPLEMENTED = "transfer-coding-not-implemented"
+    METHOD_NOT_ALLOWED = "method-not-allowed"
+    METHOD_NOT_IMPLEMENTED = "method-not-implemented"
+    EXPECTATION_FAILED = "expectation-failed"
+    TARGET_ESCAPES_PREFIX = "target-escapes-prefix"
+    NO_ROUTE = "no-route"
+    FORBIDDEN = "forbidden"
+    LOOP_DETECTED = "loop-detected"
+    BAD_WEBSOCKET_HANDSHAKE = "bad-websocket-handshake"
+    WEBSOCKET_VERSION = "websocket-version"
+    WEBSOCKET_ORIGIN = "websocket-origin"
+    # The client's request body.
+    MALFORMED_REQUEST_BODY = "malformed-request-body"
+    REQUEST_BODY_TOO_LARGE = "request-body-too-large"
+    REQUEST_BODY_TIMEOUT = "request-body-timeout"
+    REQUEST_TRAILERS_TOO_LARGE = "request-trailers-too-large"
+    CLIENT_GONE = "client-gone"
+    # Waiting for a place.
+    OVERLOADED = "overloaded"
+    QUEUE_FULL = "queue-full"
+    QUEUE_TIMEOUT = "queue-timeout"
+    # Reaching the downstream.
+    DNS_ERROR = "dns-error"
+    DNS_TIMEOUT = "dns-timeout"
+    CONNECTION_REFUSED = "connection-refused"
+    UNREACHABLE = "unreachable"
+    ADDRESS_PROHIBITED = "address-prohibited"
+    CONNECT_TIMEOUT = "connect-timeout"
+    OUT_OF_DESCRIPTORS = "out-of-descriptors"
+    TLS_CERTIFICATE = "tls-certificate"
+    TLS_PROTOCOL = "tls-protocol"
+    # The request on its way out and the answer's head.
+    STALE_CONNECTION = "stale-connection"
+    REQUEST_NOT_TAKEN = "request-not-taken"
+    WRITE_TIMEOUT = "write-timeout"
+    CLOSED_BEFORE_HEAD = "closed-before-head"
+    HEAD_TIMEOUT = "head-timeout"
+    MALFORMED_RESPONSE = "malformed-response"
+    RESPONSE_HEAD_TOO_LARGE = "response-head-too-large"
+    UPGRADE_FAILED = "upgrade-failed"
+    TOTAL_TIMEOUT = "total-timeout"
+    # The answer's body.
+    RESPONSE_INCOMPLETE = "response-incomplete"
+    MALFORMED_RESPONSE_BODY = "malformed-response-body"
+    READ_IDLE_TIMEOUT = "read-idle-timeout"
+    RESPONSE_TOO_LARGE_TO_BUFFER = "response-too-large-to-buffer"
+    TRANSFORM_FAILED = "transform-failed"
+    # Ourselves.
+    INTERNAL = "internal"
+
+
+class Retry(StrEnum):
+    """What a retry may assume: nothing was sent, nothing was answered on a reused connection, or neither."""
+
+    NEVER = "never"
+    IDEMPOTENT = "idempotent"
+    ALWAYS = "always"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorEntry:
+    """One row of the table.
+
+    status: the status code sent when the response head is still ours to send.
+    proxy_status: RFC 9209, section 2.3 error type; None when the downstream was never at issue.
+    title: RFC 9457 `title`; says what happened without internals.
+    """
+
+    status: int
+    stage: Stage
+    party: Party
+    proxy_status: str | None
+    title: str
+    retry: Retry = Retry.NEVER
+
+
+_K, _S, _P = ErrorKind, Stage, Party
+
+ERRORS: dict[ErrorKind, ErrorEntry] = {
+    _K.MALFORMED_REQUEST: ErrorEntry(400, _S.REQUEST_HEAD, _P.CLIENT, None, "The request is malformed"),
+    _K.REQUEST_HEAD_TOO_LARGE: ErrorEntry(
+        431, _S.REQUEST_HEAD, _P.CLIENT, None, "The request's header section is too large"
+    ),
+    _K.TARGET_TOO_LONG: ErrorEntry(414, _S.REQUEST_HEAD, _P.CLIENT, None, "The request target is too long"),
+    _K.REQUEST_HEAD_TIMEOUT: ErrorEntry(
+        408, _S.REQUEST_HEAD, _P.CLIENT, None, "The request's header section took too long"
+    ),
+    _K.VERSION_NOT_SUPPORTED: ErrorEntry(
+        505, _S.REQUEST_HEAD, _P.CLIENT, None, "Only HTTP/1.1 and HTTP/1.0 are supported"
+    ),
+    _K.TRANSFER_CODING_NOT_IMPLEMENTED: ErrorEntry(
+        501, _S.REQUEST_HEAD, _P.CLIENT, None, "The transfer coding is not implemented"
+    ),
+    _K.METHOD_NOT_ALLOWED: ErrorEntry(405, _S.REQUEST_HEAD, _P.CLIENT, None, "The method is not allowed"),
+    _K.METHOD_NOT_IMPLEMENTED: ErrorEntry(
+        501, _S.REQUEST_HEAD, _P.CLIENT, None, "The method is not implemented"
+    ),
+    _K.EXPECTATION_FAILED: ErrorEntry(417, _S.REQUEST_HEAD, _P.CLIENT, None, "The expectation cannot be met"),
+    _K.TARGET_ESCAPES_PREFIX: ErrorEntry(
+        400, _S.REQUEST_HEAD, _P.CLIENT, "http_request_denied", "The request target leaves its route"
+    ),
+    _K.NO_ROUTE: ErrorEntry(404, _S.REQUEST_HEAD, _P.CLIENT, "destination_not_found", "No route matches"),
+    _K.FORBIDDEN: ErrorEntry(403, _S.REQUEST_HEAD, _P.CLIENT, None, "This address may not ask for that"),
+    _K.LOOP_DETECTED: ErrorEntry(
+        508, _S.REQUEST_HEAD, _P.PROXY, "proxy_loop_detected", "The request came back to this proxy"
+    ),
+    _K.BAD_WEBSOCKET_HANDSHAKE: ErrorEntry(
+        400, _S.REQUEST_HEAD, _P.CLIENT, None, "The WebSocket handshake is malformed"
+    ),
+    _K.WEBSOCKET_VERSION: ErrorEntry(
+        426, _S.REQUEST_HEAD, _P.CLIENT, None, "Only WebSocket version 13 is supported"
+    ),
+    _K.WEBSOCKET_ORIGIN: ErrorEntry(
+        403, _S.REQUEST_HEAD, _P.CLIENT, None, "The WebSocket's Origin is not allowed"
+    ),
+    _K.MALFORMED_REQUEST_BODY: ErrorEntry(
+        400, _S.REQUEST_BODY, _P.CLIENT, "http_request_error", "The request body is malformed"
+    ),
+    _K.REQUEST_BODY_TOO_LARGE: ErrorEntry(
+        413, _S.REQUEST_BODY, _P.CLIENT, "http_request_error", "The request body is too large"
+    ),
+    _K.REQUEST_BODY_TIMEOUT: ErrorEntry(
+        408, _S.REQUEST_BODY, _P.CLIENT, "http_request_error", "The request body came too slowly"
+    ),
+    _K.REQUEST_TRAILERS_TOO_LARGE: ErrorEntry(
+        431,
+        _S.REQUEST_BODY,
+        _P.CLIENT,
+        "http_request_error",
+        "The request's trailers or extensions are too large",
+    ),
+    _K.CLIENT_GONE: ErrorEntry(499, _S.REQUEST_BODY, _P.CLIENT, None, "The client left"),
+    _K.OVERLOADED: ErrorEntry(
+        503, _S.QUEUE, _P.PROXY, "connection_limit_reached", "The proxy has too many requests in flight"
+    ),
+    _K.QUEUE_FULL: ErrorEntry(
+        503, _S.QUEUE, _P.PROXY, "connection_limit_reached", "Too many requests wait for this downstream"
+    ),
+    _K.QUEUE_TIMEOUT: ErrorEntry(
+        503,
+        _S.QUEUE,
+        _P.PROXY,
+        "connection_limit_reached",
+        "No connection to the downstream came free in time",
+    ),
+    _K.DNS_ERROR: ErrorEntry(
+        502, _S.DNS, _P.DOWNSTREAM, "dns_error", "The downstream's name cannot be resolved", Retry.ALWAYS
+    ),
+    _K.DNS_TIMEOUT: ErrorEntry(
+        504, _S.DNS, _P.DOWNSTREAM, "dns_timeout", "Resolving the downstream's name took too long"
+    ),
+    _K.CONNECTION_REFUSED: ErrorEntry(
+        502,
+        _S.CONNECT,
+        _P.DOWNSTREAM,
+        "connection_refused",
+        "The downstream refused the connection",
+        Retry.ALWAYS,
+    ),
+    _K.UNREACHABLE: ErrorEntry(
+        502,
+        _S.CONNECT,
+        _P.DOWNSTREAM,
+        "destination_unavailable",
+        "The downstream cannot be reached",
+        Retry.ALWAYS,
+    ),
+    _K.ADDRESS_PROHIBITED: ErrorEntry(
+        502,
+        _S.CONNECT,
+        _P.PROXY,
+        "destination_ip_prohibited",
+        "The downstream's name leads to an address that is not allowed",
+    ),
+    _K.CONNECT_TIMEOUT: ErrorEntry(
+        504, _S.CONNECT, _P.DOWNSTREAM, "connection_timeout", "Connecting to the downstream took too long"
+    ),
+    _K.OUT_OF_DESCRIPTORS: ErrorEntry(
+        503, _S.CONNECT, _P.PROXY, "connection_limit_reached", "The proxy has no file descriptor left"
+    ),
+    _K.TLS_CERTIFICATE: ErrorEntry(
+        502, _S.TLS, _P.DOWNSTREAM, "tls_certificate_error", "The downstream's certificate is not trusted"
+    ),
+    _K.TLS_PROTOCOL: ErrorEntry(
+        502, _S.TLS, _P.DOWNSTREAM, "tls_protocol_error", "The TLS handshake with the downstream failed"
+    ),
+    _K.STALE_CONNECTION: ErrorEntry(
+        502,
+        _S.RESPONSE_HEAD,
+        _P.DOWNSTREAM,
+        "connection_terminated",
+        "The downstream closed an idle connection as it was used again",
+        Retry.IDEMPOTENT,
+    ),
+    _K.REQUEST_NOT_TAKEN: ErrorEntry(
+        502,
+        _S.REQUEST_BODY,
+        _P.DOWNSTREAM,
+        "connection_terminated",
+        "The downstream closed the connection while the request was sent",
+        Retry.IDEMPOTENT,
+    ),
+    _K.WRITE_TIMEOUT: ErrorEntry(
+        504,
+        _S.REQUEST_BODY,
+        _P.DOWNSTREAM,
+        "connection_write_timeout",
+        "The downstream stopped reading the request",
+    ),
+    _K.CLOSED_BEFORE_HEAD: ErrorEntry(
+        502,
+        _S.RESPONSE_HEAD,
+        _P.DOWNSTREAM,
+        "connection_terminated",
+        "The downstream closed the connection before it answered",
+        Retry.IDEMPOTENT,
+    ),
+    _K.HEAD_TIMEOUT: ErrorEntry(
+        504,
+        _S.RESPONSE_HEAD,
+        _P.DOWNSTREAM,
+        "http_response_timeout",
+        "The downstream's answer did not begin in time",
+    ),
+    _K.MALFORMED_RESPONSE: ErrorEntry(
+        502, _S.RESPONSE_HEAD, _P.DOWNSTREAM, "http_protocol_error", "The downstream's answer is malformed"
+    ),
+    _K.RESPONSE_HEAD_TOO_LARGE: ErrorEntry(
+        502,
+        _S.RESPONSE_HEAD,
+        _P.DOWNSTREAM,
+        "http_response_header_section_size",
+        "The downstream's header section is too large",
+    ),
+    _K.UPGRADE_FAILED: ErrorEntry(
+        502,
+        _S.RESPONSE_HEAD,
+        _P.DOWNSTREAM,
+        "http_upgrade_failed",
+        "The downstream's answer to the upgrade is wrong",
+    ),
+    _K.TOTAL_TIMEOUT: ErrorEntry(
+        504,
+        _S.RESPONSE_HEAD,
+        _P.DOWNSTREAM,
+        "http_response_timeout",
+        "The exchange with the downstream took too long",
+    ),
+    _K.RESPONSE_INCOMPLETE: ErrorEntry(
+        502,
+        _S.RESPONSE_BODY,
+        _P.DOWNSTREAM,
+        "http_response_incomplete",
+        "The downstream's answer was cut off",
+    ),
+    _K.MALFORMED_RESPONSE_BODY: ErrorEntry(
+        502,
+        _S.RESPONSE_BODY,
+        _P.DOWNSTREAM,
+        "http_response_transfer_coding",
+        "The downstream's answer is wrongly chunked",
+    ),
+    _K.READ_IDLE_TIMEOUT: ErrorEntry(
+        504,
+        _S.RESPONSE_BODY,
+        _P.DOWNSTREAM,
+        "connection_read_timeout",
+        "The downstream fell silent within its answer",
+    ),
+    _K.RESPONSE_TOO_LARGE_TO_BUFFER: ErrorEntry(
+        502,
+        _S.RESPONSE_BODY,
+        _P.DOWNSTREAM,
+        "http_response_body_size",
+        "The downstream's answer is too large to be buffered",
+    ),
+    _K.TRANSFORM_FAILED: ErrorEntry(
+        502,
+        _S.RESPONSE_BODY,
+        _P.PROXY,
+        "http_response_content_coding",
+        "The downstream's answer could not be transformed",
+    ),
+    _K.INTERNAL: ErrorEntry(
+        500, _S.REQUEST_HEAD, _P.PROXY, "proxy_internal_error", "The proxy made a mistake"
+    ),
+}
+
+
+class ProxyError(Exception):
+    """An exchange that failed, in terms of the table.
+
+    detail: one sentence for the problem document; safe to show to a client (no address, version or exception text).
+    stage: where it happened when that differs from the table's usual stage.
+    """
+
+    __slots__ = ("detail", "kind", "stage")
+
+    def __init__(self, kind: ErrorKind, detail: str | None = None, *, stage: Stage | None = None) -> None:
+        super().__init__(kind, detail)
+        self.kind = kind
+        self.detail = detail
+        self.stage = stage or ERRORS[kind].stage
+
+    @property
+    def entry(self) -> ErrorEntry:
+        return ERRORS[self.kind]
+
+    def __str__(self) -> str:
+        return f"{self.kind.value}: {self.detail or self.entry.title}"

@@ -1,0 +1,277 @@
+"""The walk of one request, the same in both backends. The file to read first.
+
+1. The adapter translates the framework's request into an IncomingRequest.
+2. `Forwarder.forward` finds the route by the raw path, takes a place for the exchange, or waits in the bounded queue,
+   or is refused.
+3. Target and header fields of the outgoing request are made from the incoming bytes.
+4. `Downstream.send` sends it; a failure in which nothing can have been processed may be retried.
+5. What belongs to the other connection is stripped from the response's fields.
+6. The adapter hands a sink to `Forwarding.relay`, which writes head and content with back-pressure.
+7. An error before the head becomes a problem document; after the head the connection is broken off.
+8. Leaving the `async with`, on whatever way, gives the place back, counts the request and writes the log line.
+
+Knows no framework and no client library.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import TracebackType
+from typing import Protocol
+
+from .admin import Answer
+from .delivery import deliver
+from .downstream import DownstreamResponse
+from .errors import ErrorKind, ProxyError
+from .message import HeaderPairs, IncomingRequest, OutgoingRequest
+from .problem import problem
+from .retry import may_retry, pause_before
+from .route import DownstreamFactory, Route
+from .settings import Settings
+from .state import ProxyState
+from .websocket import check_handshake
+from .wire_downstream import WireDownstream
+
+
+class ResponseSink(Protocol):
+    """Where a response goes: the client, in the framework's terms. http1.ResponseWriter is one."""
+
+    async def start(
+        self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None
+    ) -> None: ...
+    async def write(self, data: bytes) -> None: ...
+    async def flush(self) -> None: ...
+    async def end(self, trailers: HeaderPairs | None = None) -> None: ...
+    def abort(self) -> None: ...
+
+
+class Forwarder:
+    """Forwards requests for one set of settings. Open it in the serving loop, close it when the last request is done.
+
+    make_downstream: another client library behind the Downstream seam; None for ours.
+    """
+
+    def __init__(self, settings: Settings, make_downstream: DownstreamFactory | None = None) -> None:
+        self.state = ProxyState(settings, make_downstream or WireDownstream)
+
+    async def open(self) -> None:
+        await self.state.open()
+
+    async def close(self) -> None:
+        await self.state.close()
+
+    def forward(self, request: IncomingRequest) -> Forwarding:
+        """`async with forwarder.forward(request) as forwarding: await forwarding.relay(sink)`."""
+        return Forwarding(self.state, request)
+
+
+class Forwarding:
+    """One request on its way. Entering brings the answer's head, the downstream's or a problem document's."""
+
+    __slots__ = (
+        "_answer",
+        "_began",
+        "_error",
+        "_response",
+        "_route",
+        "_size",
+        "_started",
+        "_state",
+        "headers",
+        "length",
+        "reason",
+        "request",
+        "request_id",
+        "status",
+    )
+
+    def __init__(self, state: ProxyState, request: IncomingRequest) -> None:
+        self._state = state
+        self._route: Route | None = None
+        self._response: DownstreamResponse | None = None
+        self._error: ProxyError | None = None
+        self._answer: Answer | None = None
+        self._began = time.perf_counter()
+        self._started = False
+        self._size = 0
+        self.request = request
+        self.request_id = b""
+        self.status = 0
+        self.reason: bytes | None = None
+        self.headers: HeaderPairs = []
+        self.length: int | None = None
+
+    @property
+    def error(self) -> ProxyError | None:
+        return self._error
+
+    @property
+    def upgraded(self) -> DownstreamResponse | None:
+        """The downstream's 101, when that is the answer; then `relay` is not to be called."""
+        return self._response if self.status == 101 else None
+
+    async def __aenter__(self) -> Forwarding:
+        state = self._state
+        state.inflight += 1
+        try:
+            if state.inflight > state.max_inflight:
+                raise ProxyError(ErrorKind.OVERLOADED)
+            target = self.request.target
+            if target.startswith(state.admin.prefix) or target == b"*":
+                self._answer = self._answer_here()
+                return self
+            prefix, self._route = state.routes.find(target)
+            outgoing = self._outgoing(self._route, prefix)
+            total = self._route.timeouts.total
+            if total is None:
+                self._response = await self._send(self._route, outgoing)
+            else:
+                self._response = await self._send_within(total, self._route, outgoing)
+            self._take_head(self._route, self._response)
+        except ProxyError as error:
+            self._fail(error)
+        except BaseException:
+            # Cancelled: the client left before there was an answer.
+            self._error = ProxyError(ErrorKind.CLIENT_GONE)
+            self._leave()
+            raise
+        return self
+
+    def _outgoing(self, route: Route, prefix: bytes) -> OutgoingRequest:
+        """Step 3: what the downstream will see."""
+        request = self.request
+        body = request.body
+        upgrade = b""
+        if request.upgrade == b"websocket":
+            check_handshake(request, route.websocket_origins)
+            upgrade = request.upgrade
+        if body is not None:
+            # A body that broke with its first bytes is answered before the downstream hears of it.
+            exception = getattr(body, "exception", None)
+            error = exception() if exception is not None else None
+            if error is not None:
+                raise error
+        headers, self.request_id = route.request_fields(request)
+        return OutgoingRequest(
+            request.method,
+            route.target(request.target, prefix),
+            headers,
+            body,
+            request.content_length,
+            request.expects_continue and body is not None,
+            upgrade,
+            request.send_continue,
+        )
+
+    async def _send(self, route: Route, outgoing: OutgoingRequest) -> DownstreamResponse:
+        """Steps 2 and 4: a place, then an attempt, then perhaps another."""
+        route.budget.request()
+        attempt = 1
+        while True:
+            if not route.admission.try_enter():
+                await route.admission.enter()
+            try:
+                return await route.downstream.send(outgoing, route.admission.leave)
+            except ProxyError as error:
+                if not may_retry(outgoing, error, attempt, route.attempts) or not route.budget.take():
+                    raise
+            attempt += 1
+            route.metrics.retried()
+            await asyncio.sleep(pause_before(attempt))
+
+    async def _send_within(self, total: float, route: Route, outgoing: OutgoingRequest) -> DownstreamResponse:
+        try:
+            async with asyncio.timeout(total):
+                return await self._send(route, outgoing)
+        except TimeoutError:
+            raise ProxyError(ErrorKind.TOTAL_TIMEOUT) from None
+
+    def _take_head(self, route: Route, response: DownstreamResponse) -> None:
+        """Step 5: the head as the client will see it."""
+        self.status = response.status
+        self.reason = response.reason
+        self.length = response.length
+        told = None if response.status == 204 else response.length
+        self.headers = route.response_fields(response.headers, response.connection, told, self.request_id)
+
+    def _fail(self, error: ProxyError) -> None:
+        self._error = error
+        self._response = None
+
+    def _answer_here(self) -> Answer:
+        """What the proxy answers for itself: its own endpoints, and `OPTIONS *` (RFC 9110, section 9.3.7)."""
+        if self.request.target == b"*":
+            return 204, [], b""
+        return self._state.admin.answer(self.request)
+
+    async def relay(self, sink: ResponseSink) -> None:
+        """Steps 6 and 7: write the answer. The sink's own errors mean that the client has left, and pass through."""
+        if self._response is not None and self._route is not None:
+            try:
+                await deliver(self, self._response, self._route, sink)
+                return
+            except ProxyError as error:
+                self._response.abort()
+                self._error = error
+                if self._started:
+                    sink.abort()
+                    return
+        if self._error is not None:
+            self._answer = problem(self._error, self.request_id)
+        assert self._answer is not None
+        self.status, headers, content = self._answer
+        self.started()
+        await sink.start(self.status, None, headers, len(content))
+        if self.request.method != b"HEAD":
+            self.count(len(content))
+            await sink.write(content)
+        await sink.end()
+
+    def started(self) -> None:
+        """The head is on its way: from here on an error can only break the response off."""
+        self._started = True
+
+    def count(self, size: int) -> None:
+        self._size += size
+
+    @property
+    def deadline(self) -> float | None:
+        """When the total time-out ends, on time.perf_counter's clock; None without one."""
+        if self._route is None or self._route.timeouts.total is None:
+            return None
+        return self._began + self._route.timeouts.total
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._response is not None and kind is not None:
+            self._response.abort()
+        if kind is not None and self._error is None:
+            self._error = error if isinstance(error, ProxyError) else ProxyError(ErrorKind.CLIENT_GONE)
+        self._leave()
+
+    def _leave(self) -> None:
+        """Step 8: on every way out."""
+        state, route, error = self._state, self._route, self._error
+        state.inflight -= 1
+        seconds = time.perf_counter() - self._began
+        status = self.status
+        if error is not None and (not self._started or error.kind is ErrorKind.CLIENT_GONE):
+            status = error.entry.status
+        metrics = route.metrics if route is not None else state.unrouted
+        metrics.answered(self.request.method, status, seconds)
+        if error is not None:
+            metrics.failed(error.kind)
+        if state.access_log.enabled:
+            state.access_log.log(
+                peer=self.request.peer,
+                method=self.request.method,
+                target=self.request.target,
+                status=status,
+                size=self._size,
+                seconds=seconds,
+                downstream=route.name if route is not None else "",
+                request_id=self.request_id,
+                error=error,
+            )

@@ -1,0 +1,378 @@
+"""One client connection: bytes in, requests out, one at a time and in order.
+
+Both backends hand every byte a client sends to this class, so that limits, refusals, time-outs and framing are the same
+in both. Knows neither framework: it calls a ConnectionOwner when a request is there or the client has left, and is told
+when the response is done. Responses go around it, through ResponseWriter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any, Protocol, cast
+
+from aiohttp import StreamReader
+
+from ..connections import Connections
+from ..errors import ErrorKind, ProxyError
+from ..message import IncomingRequest
+from ..timers import Deadline
+from .request_body import BodyReceiver
+from .request_head import HeadLimits, RequestHead, parse_request_head
+from .syntax import NEVER_A_HEAD
+
+BODY_BUFFER = 2**16
+"""Bytes of a request body held before reading pauses; aiohttp's StreamReader pauses at twice this."""
+
+PIPELINE_BUFFER = 2**16
+"""Bytes of further requests held while one is being answered."""
+
+LINGER_SECONDS = 5.0
+"""How long a connection that was given up is read and ignored, so that the client can read its answer first."""
+
+_FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionRules:
+    """What every client connection of a server shares. Times in seconds, sizes in bytes, None for no bound.
+
+    render_refusal: the complete response for a request that never became one. on_refusal: told of each.
+    """
+
+    head: HeadLimits
+    max_body: int | None
+    head_timeout: float
+    body_idle: float
+    min_body_rate: float
+    keep_alive: float
+    render_refusal: Callable[[ProxyError], bytes]
+    on_refusal: Callable[[ProxyError, str], None]
+
+
+class ConnectionOwner(Protocol):
+    """What a backend's protocol class does for its connection."""
+
+    def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
+        """Start answering."""
+
+    def client_gone(self) -> None:
+        """Stop answering: nobody reads it."""
+
+
+class Tunnel(Protocol):
+    """What takes a connection's bytes after an upgrade."""
+
+    def data_received(self, data: bytes) -> None: ...
+    def eof_received(self) -> None: ...
+    def connection_lost(self) -> None: ...
+    def writing_paused(self) -> None: ...
+    def writing_resumed(self) -> None: ...
+    def shutdown(self) -> None: ...
+
+
+class State(Enum):
+    WAITING = auto()
+    ANSWERING = auto()
+    TUNNEL = auto()
+    LINGERING = auto()
+    CLOSED = auto()
+
+
+class ServerConnection:
+    """Reads one client connection for its owner."""
+
+    def __init__(
+        self,
+        owner: ConnectionOwner,
+        rules: ConnectionRules,
+        connections: Connections,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._owner = owner
+        self._rules = rules
+        self._loop = loop
+        self._state = State.WAITING
+        self._buffer = b""
+        self._scanned = 0
+        self._receiver: BodyReceiver | None = None
+        self._tunnel: Tunnel | None = None
+        self._deadline = Deadline(loop, self._expired)
+        self._reading_paused = False
+        self._buffer_paused = False
+        self._draining = False
+        self._served = False
+        self._lingering: asyncio.Future[None] | None = None
+        self.transport = transport
+        connections.add(self)
+        self._connections = connections
+        peer = transport.get_extra_info("peername")
+        self.peer: str = peer[0] if isinstance(peer, tuple) else ""
+        self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
+        self._deadline.start(rules.head_timeout)
+
+    @property
+    def may_keep_alive(self) -> bool:
+        """False once the connection is to end with the present response, because we are going down or because the
+        response came before the whole request did: the client may never send the rest."""
+        return not self._draining and (self._receiver is None or self._receiver.complete)
+
+    @property
+    def answering(self) -> bool:
+        return self._state in (State.ANSWERING, State.TUNNEL)
+
+    # --- the transport's side
+
+    def data_received(self, data: bytes) -> None:
+        if self._state is State.WAITING:
+            self._read_head(data)
+        elif self._state is State.ANSWERING:
+            if self._receiver is not None and self._receiver.receiving:
+                self._buffer = self._receiver.feed(data)
+            else:
+                self._buffer += data
+            if len(self._buffer) > PIPELINE_BUFFER and not self._buffer_paused:
+                self._buffer_paused = True
+                self.transport.pause_reading()
+        elif self._state is State.TUNNEL:
+            assert self._tunnel is not None
+            self._tunnel.data_received(data)
+
+    def eof_received(self) -> None:
+        """The client sends no more. While its request is in progress that means it has left: TCP cannot tell a client
+        that half-closes from one that is gone, and a request must not run on for nobody."""
+        if self._state is State.TUNNEL:
+            assert self._tunnel is not None
+            self._tunnel.eof_received()
+        else:
+            self._gone()
+
+    def connection_lost(self) -> None:
+        if self._state is State.TUNNEL:
+            assert self._tunnel is not None
+            self._tunnel.connection_lost()
+        self._gone()
+        self._deadline.close()
+        self._connections.discard(self)
+
+    def writing_paused(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.writing_paused()
+
+    def writing_resumed(self) -> None:
+        if self._tunnel is not None:
+            self._tunnel.writing_resumed()
+
+    def _gone(self) -> None:
+        was_answering = self._state is State.ANSWERING
+        self._state = State.CLOSED
+        self._deadline.stop()
+        if self._lingering is not None and not self._lingering.done():
+            self._lingering.set_result(None)
+        if self._receiver is not None:
+            self._receiver.fail(ProxyError(ErrorKind.CLIENT_GONE))
+        if was_answering:
+            self._owner.client_gone()
+
+    # --- flow control, in the words of aiohttp's StreamReader
+
+    @property
+    def connected(self) -> bool:
+        return self._state is not State.CLOSED
+
+    def pause_reading(self) -> None:
+        self._reading_paused = True
+        self.transport.pause_reading()
+        if self._receiver is not None:
+            self._receiver.paused()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused:
+            self._reading_paused = False
+            if not self._buffer_paused and self._state is not State.CLOSED:
+                self.transport.resume_reading()
+
+    # --- heads
+
+    def _read_head(self, data: bytes) -> None:
+        if self._buffer:
+            data = self._buffer + data
+        if data[:2] == b"\r\n" and not self._scanned:
+            # RFC 9112, section 2.2: an empty line before the request line is ignored.
+            data = data[2:]
+        end = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
+        rules = self._rules
+        if end < 0 or end + 4 > rules.head.max_bytes:
+            self._head_incomplete(data)
+            return
+        self._buffer, self._scanned = b"", 0
+        try:
+            head = parse_request_head(data[: end + 4] if end + 4 < len(data) else data, rules.head)
+            if (
+                rules.max_body is not None
+                and head.content_length is not None
+                and head.content_length > rules.max_body
+            ):
+                raise ProxyError(ErrorKind.REQUEST_BODY_TOO_LARGE)
+        except ProxyError as error:
+            self.refuse(error)
+            return
+        self._state = State.ANSWERING
+        rest = data[end + 4 :]
+        body: StreamReader | None = None
+        if head.has_body:
+            # StreamReader asks of its protocol what flow control above offers, and nothing else.
+            body = StreamReader(cast(Any, self), BODY_BUFFER, loop=self._loop)
+            self._receiver = BodyReceiver(body, head.content_length, rules.max_body)
+            self._deadline.start(rules.body_idle)
+            if rest:
+                rest = self._receiver.feed(rest)
+        else:
+            self._receiver = None
+            self._deadline.stop()
+        self._buffer = rest
+        self._owner.request_received(head, body)
+
+    def _head_incomplete(self, data: bytes) -> None:
+        limits = self._rules.head
+        self._buffer = data
+        if not data:
+            return
+        if data[0] not in _FIRST_BYTES:
+            self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "This is not HTTP/1.1"))
+        elif NEVER_A_HEAD.search(data, max(0, self._scanned - 1)) is not None:
+            self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "Lines end in CRLF, and nothing else"))
+        elif len(data) > limits.max_target + 64 and b"\r\n" not in data[: limits.max_target + 64]:
+            self.refuse(ProxyError(ErrorKind.TARGET_TOO_LONG))
+        elif len(data) > limits.max_bytes:
+            self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TOO_LARGE))
+        else:
+            if not self._scanned:
+                self._deadline.start(self._rules.head_timeout)
+            self._scanned = len(data)
+
+    # --- the owner's side
+
+    def incoming(self, head: RequestHead, body: StreamReader | None) -> IncomingRequest:
+        """The request in the engine's terms."""
+        return IncomingRequest(
+            head.method,
+            head.target,
+            head.headers,
+            head.host,
+            head.minor,
+            body,
+            head.content_length,
+            self.peer,
+            self.scheme,
+            head.expects_continue,
+            head.upgrade,
+            self.send_continue,
+        )
+
+    def response_done(self, keep_alive: bool) -> None:
+        """The response was written whole. Goes on to the next request, or closes."""
+        if self._state is not State.ANSWERING:
+            return
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None and not receiver.complete:
+            self._linger()
+        elif not keep_alive or self._draining:
+            self.close()
+        else:
+            self._state = State.WAITING
+            self._served = True
+            if self._buffer_paused:
+                self._buffer_paused = False
+                self.transport.resume_reading()
+            if self._buffer:
+                data, self._buffer = self._buffer, b""
+                self._deadline.start(self._rules.head_timeout)
+                self._read_head(data)
+            else:
+                self._deadline.start(self._rules.keep_alive)
+
+    def send_continue(self) -> None:
+        """Tell the client to send its body (RFC 9110, section 10.1.1)."""
+        if (
+            self._state is State.ANSWERING
+            and self._receiver is not None
+            and self._receiver.awaiting_first_byte
+        ):
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def refuse(self, error: ProxyError) -> None:
+        """Answer what never became a request, and give the connection up."""
+        self._rules.on_refusal(error, self.peer)
+        self.transport.write(self._rules.render_refusal(error))
+        self._linger()
+
+    def upgrade(self, tunnel: Tunnel) -> bytes:
+        """Give the connection to a tunnel; returns what the client sent already."""
+        self._state = State.TUNNEL
+        self._tunnel = tunnel
+        self._deadline.stop()
+        if self._buffer_paused:
+            self._buffer_paused = False
+            self.transport.resume_reading()
+        data, self._buffer = self._buffer, b""
+        return data
+
+    def drain(self) -> None:
+        """The server is going down: end with the present response, or now when there is none."""
+        self._draining = True
+        if self._state is State.WAITING:
+            self.close()
+        elif self._state is State.TUNNEL:
+            assert self._tunnel is not None
+            self._tunnel.shutdown()
+
+    def close(self) -> None:
+        self._state = State.CLOSED
+        self._deadline.stop()
+        self.transport.close()
+
+    def abort(self) -> None:
+        """Close without waiting for anything; a request in progress ends as if its client had left."""
+        self._gone()
+        self.transport.abort()
+
+    async def lingered(self) -> None:
+        """Wait until a connection that was given up with unread bytes may be closed."""
+        if self._state is State.LINGERING:
+            self._lingering = self._loop.create_future()
+            await self._lingering
+
+    def _linger(self) -> None:
+        """Close our side, then read on and ignore it: closing with bytes unread would reset the connection, and the
+        client would lose the answer (RFC 9112, section 9.6)."""
+        self._state = State.LINGERING
+        self._buffer = b""
+        if self._reading_paused or self._buffer_paused:
+            self._reading_paused = self._buffer_paused = False
+            self.transport.resume_reading()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self._deadline.start(LINGER_SECONDS)
+
+    # --- time
+
+    def _expired(self) -> None:
+        if self._state is State.WAITING:
+            if self._buffer:
+                self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TIMEOUT))
+            else:
+                self.close()
+        elif self._state is State.ANSWERING:
+            receiver = self._receiver
+            if receiver is not None and receiver.receiving:
+                if receiver.too_slow(self._rules.body_idle * self._rules.min_body_rate):
+                    receiver.fail(ProxyError(ErrorKind.REQUEST_BODY_TIMEOUT))
+                else:
+                    self._deadline.start(self._rules.body_idle)
+        elif self._state is State.LINGERING:
+            self._gone()
+            self.transport.abort()

@@ -1,0 +1,145 @@
+"""Who is asking, through whom: trusted peers, X-Forwarded-*, Forwarded (RFC 7239), Via (RFC 9110, 7.6.3), request ids.
+
+Pure functions over header pairs, made once per downstream and called per request. Knows no connection.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import itertools
+import os
+import re
+import socket
+from collections.abc import Iterable
+
+from .message import HeaderPairs, IncomingRequest
+
+REPLACED = frozenset(
+    {
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-proto",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-server",
+        b"x-forwarded-prefix",
+        b"x-real-ip",
+    }
+)
+"""Fields by which a proxy names the client. From a peer that is not trusted they are claims, and are removed."""
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
+_CACHE_SIZE = 4096
+
+
+class TrustedPeers:
+    """Decides by address whether a peer's forwarding fields are believed. A Unix socket's peer ("") is trusted when
+    every address is."""
+
+    def __init__(self, networks: Iterable[str]) -> None:
+        networks = tuple(networks)
+        self._all = "*" in networks
+        self._networks = [
+            ipaddress.ip_network(network, strict=False) for network in networks if network != "*"
+        ]
+        self._known: dict[str, bool] = {}
+
+    def __contains__(self, peer: str) -> bool:
+        known = self._known.get(peer)
+        if known is None:
+            known = self._all or self._lies_within(peer)
+            if len(self._known) < _CACHE_SIZE:
+                self._known[peer] = known
+        return known
+
+    def _lies_within(self, peer: str) -> bool:
+        if not self._networks:
+            return False
+        try:
+            address = ipaddress.ip_address(peer.partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._networks)
+
+
+class RequestIds:
+    """Makes ids that are unique without asking the system for randomness each time: a random start, then a count."""
+
+    def __init__(self) -> None:
+        self._prefix = os.urandom(8).hex().encode()
+        self._count = itertools.count(1)
+
+    def new(self) -> bytes:
+        return b"%b-%x" % (self._prefix, next(self._count))
+
+
+def accepted_request_id(value: bytes | None) -> bytes | None:
+    """A trusted peer's request id, if it is one that can stand in a log line."""
+    return value if value is not None and _REQUEST_ID.fullmatch(value) else None
+
+
+def via_pseudonym(setting: str, listen: str) -> bytes | None:
+    """Our name in Via, or None for no Via. `auto` gives every proxy of a chain its own, the same in each worker."""
+    if setting == "off":
+        return None
+    if setting == "auto":
+        return (
+            b"downstream-proxy-"
+            + hashlib.sha256(f"{socket.gethostname()} {listen}".encode()).hexdigest()[:8].encode()
+        )
+    return setting.encode()
+
+
+def names_us(via_values: Iterable[bytes], pseudonym: bytes) -> bool:
+    """Whether a received Via shows that the request has been here before."""
+    for value in via_values:
+        for entry in value.split(b","):
+            words = entry.split(None, 2)
+            if len(words) >= 2 and words[1] == pseudonym:
+                return True
+    return False
+
+
+class ForwardedFields:
+    """The fields that name the client, for one style of naming."""
+
+    def __init__(self, style: str) -> None:
+        self._x = style in ("x-forwarded", "both")
+        self._rfc = style in ("forwarded", "both")
+
+    def of(self, request: IncomingRequest, received: HeaderPairs, trusted: bool) -> HeaderPairs:
+        """The fields to send on. `received` are the peer's own of the REPLACED fields; used only when `trusted`."""
+        if not trusted:
+            received = []
+        fields: HeaderPairs = []
+        peer = request.peer.encode() or b"unknown"
+        if self._x:
+            earlier = [value for name, value in received if name.lower() == b"x-forwarded-for"]
+            fields.append((b"X-Forwarded-For", b", ".join([*earlier, peer]) if earlier else peer))
+            fields.append((b"X-Forwarded-Proto", _last(received, b"x-forwarded-proto") or request.scheme))
+            host = _last(received, b"x-forwarded-host") or request.host
+            if host:
+                fields.append((b"X-Forwarded-Host", host))
+        if self._rfc:
+            earlier = [value for name, value in received if name.lower() == b"forwarded"]
+            fields.append((b"Forwarded", b", ".join([*earlier, _forwarded_element(request, peer)])))
+        if trusted:
+            written = {name.lower() for name, _ in fields}
+            fields += [pair for pair in received if pair[0].lower() not in written]
+        return fields
+
+
+def _last(received: HeaderPairs, name: bytes) -> bytes | None:
+    return next((value for other, value in reversed(received) if other.lower() == name), None)
+
+
+def _forwarded_element(request: IncomingRequest, peer: bytes) -> bytes:
+    """One element of Forwarded; IPv6 in brackets and quotes (RFC 7239, section 6)."""
+    node = b'"[%b]"' % peer if b":" in peer else peer
+    element = b"for=%b;proto=%b" % (node, request.scheme)
+    if request.host:
+        element += b';host="%b"' % request.host
+    return element

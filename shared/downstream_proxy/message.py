@@ -1,0 +1,75 @@
+"""What passes through the proxy: requests and responses as plain data.
+
+Header fields are pairs of bytes in the order and the case in which they came, so that nothing is merged, decoded or
+reordered by accident. Knows nothing of sockets, of the web frameworks or of any client library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+HeaderPairs: TypeAlias = list[tuple[bytes, bytes]]
+
+
+class Body(Protocol):
+    """A message body that is read once, in order. aiohttp's StreamReader is one."""
+
+    async def readany(self) -> bytes:
+        """The next bytes, or b"" at the end. Raises ProxyError when the body is cut off, malformed or too slow."""
+        ...
+
+    def read_nowait(self, n: int = -1) -> bytes:
+        """What has arrived by now, possibly b""."""
+        ...
+
+    def at_eof(self) -> bool:
+        """True when everything has arrived and has been read."""
+        ...
+
+    def is_eof(self) -> bool:
+        """True when everything has arrived, read or not."""
+        ...
+
+
+def _no_continue() -> None:
+    """The client waits for no 100 (Continue)."""
+
+
+@dataclass(slots=True)
+class IncomingRequest:
+    """A request as the client sent it; never changed on its way.
+
+    target: origin-form, byte-exact. headers: as received. body: None when the request has none.
+    content_length: declared length in bytes, None for a chunked body. minor: 1 for HTTP/1.1, 0 for HTTP/1.0.
+    peer: address of the connection's other end, "" for a Unix socket. expects_continue: the client waits for 100
+    (Continue) before it sends its body, and `send_continue` sends it.
+    """
+
+    method: bytes
+    target: bytes
+    headers: HeaderPairs
+    host: bytes = b""
+    minor: int = 1
+    body: Body | None = None
+    content_length: int | None = None
+    peer: str = ""
+    scheme: bytes = b"http"
+    expects_continue: bool = False
+    upgrade: bytes = b""
+    send_continue: Callable[[], None] = field(default=_no_continue)
+
+
+@dataclass(slots=True)
+class OutgoingRequest:
+    """A request as the downstream will see it. `head` is the complete header section, as it goes on the wire."""
+
+    method: bytes
+    target: bytes
+    headers: HeaderPairs
+    body: Body | None = None
+    content_length: int | None = None
+    expects_continue: bool = False
+    upgrade: bytes = b""
+    send_continue: Callable[[], None] = field(default=_no_continue)
