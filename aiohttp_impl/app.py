@@ -11,8 +11,8 @@ from .lifespan import lifespan
 
 
 def create_app(settings: Settings | None = None) -> web.Application:
-    """An application that proxies every path; routes added to it before it starts do not come first, so mount it
-    below your own application or add them with a middleware.
+    """An application that proxies every path; routes added to it before it starts do not come first, so mount
+    it below your own application or add them with a middleware.
 
     settings: None reads them from the environment. Raises pydantic.ValidationError when they do not fit.
     """

@@ -1,7 +1,7 @@
 """The one handler: a web.Request in, the downstream's answer out. What happens between is the engine's.
 
-An adapter owes four things: translate in (read_request), translate out (send_response), break off after the head
-(ResponseWriter.abort), and stop when the client leaves (ProxyProtocol.client_gone cancels the handler).
+An adapter owes four things: translate in (read_request), translate out (send_response), break off after the
+head (ResponseWriter.abort), and stop when the client leaves (ProxyProtocol.client_gone cancels the handler).
 """
 
 from __future__ import annotations

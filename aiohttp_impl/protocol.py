@@ -1,7 +1,8 @@
 """aiohttp's connection protocol, reading through the engine's ServerConnection instead of aiohttp's parser.
 
-Everything aiohttp does with a request once it is read stays aiohttp's: web.Request, routing, middlewares, handlers.
-Leans on these parts of RequestHandler: `_messages`, `_waiter`, `_parser`, `_task_handler`, `finish_response`.
+Everything aiohttp does with a request once it is read stays aiohttp's: web.Request, routing, middlewares,
+handlers. Leans on these parts of RequestHandler: `_messages`, `_waiter`, `_parser`, `_task_handler`,
+`finish_response`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ class ProxyProtocol(web.RequestHandler):
     body: StreamReader | None
 
     def __init__(self, server: web.Server, state: ProxyState, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(server, loop=loop, access_log=None, lingering_time=0)
+        super().__init__(server, loop=loop, lingering_time=0)
+        # The engine writes the log.
+        self.access_logger, self._logging_enabled = None, False
         self._parser = None
         self.state = state
 

@@ -1,4 +1,5 @@
-"""Where a response goes: the engine's ResponseWriter puts it on the wire, and aiohttp is told that it is done."""
+"""Where a response goes: the engine's ResponseWriter puts it on the wire, and aiohttp is told that it is
+done."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ class WrittenResponse(web.StreamResponse):
         self._keep_alive = keep_alive
         self._eof_sent = True
 
-    async def prepare(self, request: web.BaseRequest) -> None:  # type: ignore[override]
+    async def prepare(self, request: web.BaseRequest) -> None:
         """The head is written."""
 
     async def write_eof(self, data: bytes = b"") -> None:

@@ -12,7 +12,8 @@ from .sink import WrittenResponse
 
 
 async def tunnel(request: web.Request, forwarding: Forwarding) -> web.StreamResponse:
-    """Relay frames until either side ends. Needs the connection itself, so only ProxyProtocol can serve it."""
+    """Relay frames until either side ends. Needs the connection itself, so only ProxyProtocol can serve
+    it."""
     protocol = request.protocol
     response = forwarding.upgraded
     assert response is not None

@@ -1,9 +1,9 @@
 """The one handler: an ASGI request in, the downstream's answer out. What happens between is the engine's.
 
-An adapter owes four things: translate in (read_request), translate out (send_response), break off after the head
-(AsgiSink.abort), and stop when the client leaves (Cycle.client_gone cancels the handler). A plain ASGI endpoint and
-not a path operation with StreamingResponse: that would merge header fields, call receive() under a running upload and
-miss some of the ways in which a client leaves.
+An adapter owes four things: translate in (read_request), translate out (send_response), break off after the
+head (AsgiSink.abort), and stop when the client leaves (Cycle.client_gone cancels the handler). A plain ASGI
+endpoint and not a path operation with StreamingResponse: that would merge header fields, call receive() under
+a running upload and miss some of the ways in which a client leaves.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """uvicorn's connection protocol, reading through the engine's ServerConnection instead of uvicorn's parsers.
 
-Give it to uvicorn as `http=`: `uvicorn --http fastapi_impl.protocol:ProxyProtocol --factory fastapi_impl:create_app`.
-It speaks ASGI to any application; what the proxy's own handler needs beyond ASGI it finds in the scope's extension
-`downstream_proxy`. Leans on uvicorn's Config (loaded_app, root_path) and ServerState (connections, tasks).
+Give it to uvicorn as `http=`: `uvicorn --http fastapi_impl.protocol:ProxyProtocol --factory
+fastapi_impl:create_app`. It speaks ASGI to any application; what the proxy's own handler needs beyond ASGI it
+finds in the scope's extension `downstream_proxy`. Leans on uvicorn's Config (loaded_app, root_path) and
+ServerState (connections, tasks).
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class ProxyProtocol(asyncio.Protocol):
         self.connection.eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._server_state.connections.discard(self)  # type: ignore[arg-type]
+        self._server_state.connections.discard(self)
         self._can_write.set()
         self.connection.connection_lost()
 
@@ -136,7 +137,8 @@ class ProxyProtocol(asyncio.Protocol):
 class Cycle:
     """One request and its response, as ASGI sees them; the scope's extension for those who need more.
 
-    Cancels its task when the client leaves only if the application asked for it: ASGI promises http.disconnect.
+    Cancels its task when the client leaves only if the application asked for it: ASGI promises
+    http.disconnect.
     """
 
     def __init__(self, protocol: ProxyProtocol, head: RequestHead, body: StreamReader | None) -> None:

@@ -1,4 +1,5 @@
-"""A request body read through ASGI's receive, and the client's leaving told by it: for servers other than ours."""
+"""A request body read through ASGI's receive, and the client's leaving told by it: for servers other than
+ours."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ class ReceivedBody:
 
 
 async def until_gone(work: Coroutine[Any, Any, None], body: ReceivedBody | None, receive: Receive) -> None:
-    """Do the work, but cancel it when the client leaves. Waits for the body first: receive has one reader at a time."""
+    """Do the work, but cancel it when the client leaves. Waits for the body first: receive has one reader at
+    a time."""
     task = asyncio.ensure_future(work)
     watch = asyncio.ensure_future(_gone(body, receive))
     try:

@@ -11,7 +11,8 @@ from .protocol import Cycle
 
 
 async def tunnel(forwarding: Forwarding, cycle: Cycle | None) -> None:
-    """Relay frames until either side ends. Needs the connection itself, so only ProxyProtocol can serve it."""
+    """Relay frames until either side ends. Needs the connection itself, so only ProxyProtocol can serve
+    it."""
     response = forwarding.upgraded
     assert response is not None
     if cycle is None:
@@ -27,6 +28,7 @@ async def tunnel(forwarding: Forwarding, cycle: Cycle | None) -> None:
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:
-    """Another server has taken the handshake out of our hands; ASGI's way to refuse it is a close before accept."""
+    """Another server has taken the handshake out of our hands; ASGI's way to refuse it is a close before
+    accept."""
     await receive()
     await send({"type": "websocket.close", "code": 1011})

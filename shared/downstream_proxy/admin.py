@@ -1,7 +1,8 @@
-"""The proxy's own endpoints below `admin.prefix`: healthy, ready, metrics. Answers from data; knows no framework.
+"""The proxy's own endpoints below `admin.prefix`: healthy, ready, metrics. Answers from data; knows no
+framework.
 
-They are told apart from proxied paths by the raw target, byte for byte, so that no spelling of a path is one thing to
-the proxy and another to the downstream.
+They are told apart from proxied paths by the raw target, byte for byte, so that no spelling of a path is one
+thing to the proxy and another to the downstream.
 """
 
 from __future__ import annotations

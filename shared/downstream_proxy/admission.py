@@ -1,6 +1,7 @@
 """A bounded number of places and a bounded queue in front of them.
 
-Knows nothing of HTTP: somebody holds a place, somebody waits for one with a deadline, and all others are refused at once.
+Knows nothing of HTTP: somebody holds a place, somebody waits for one with a deadline, and all others are
+refused at once.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from .errors import ErrorKind, ProxyError
 
 
 class Admission:
-    """Places for `places` holders, and a first-come queue for `queue` more, each waiting at most `patience` seconds."""
+    """Places for `places` holders, and a first-come queue for `queue` more, each waiting at most `patience`
+    seconds."""
 
     def __init__(self, places: int, queue: int, patience: float) -> None:
         self._places = places
@@ -33,7 +35,8 @@ class Admission:
         return False
 
     async def enter(self) -> None:
-        """Take a place, waiting in the queue if need be. Raises ProxyError: queue-full at once, or queue-timeout."""
+        """Take a place, waiting in the queue if need be. Raises ProxyError: queue-full at once, or
+        queue-timeout."""
         if self.try_enter():
             return
         if len(self._waiters) >= self._queue:

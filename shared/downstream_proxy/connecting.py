@@ -1,6 +1,8 @@
-"""How a downstream is reached: URL, TLS, name lookup, pool, all through aiohttp's ClientSession and its connector.
+"""How a downstream is reached: URL, TLS, name lookup, pool, all through aiohttp's ClientSession and its
+connector.
 
-The only place that builds a ClientSession, and the table from aiohttp's and the system's exceptions to error kinds.
+The only place that builds a ClientSession, and the table from aiohttp's and the system's exceptions to error
+kinds.
 """
 
 from __future__ import annotations
@@ -22,13 +24,14 @@ DNS_SECONDS = 10
 """How long a resolved address is kept: a change of DNS is followed within that time."""
 
 
-class AddressProhibited(OSError):
+class AddressProhibitedError(OSError):
     """The resolved address is not one this downstream may have."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A downstream's URL, taken apart once. authority: for Host. base_path: put before every target, no final slash."""
+    """A downstream's URL, taken apart once. authority: for Host. base_path: put before every target, no final
+    slash."""
 
     url: URL
     authority: bytes
@@ -61,20 +64,22 @@ def tls_context(settings: DownstreamSettings) -> ssl.SSLContext | bool:
 
 
 def refuse_private(info: Any) -> socket.socket:
-    """A socket for an address that is public, else AddressProhibited: aiohttp asks after the name is resolved, so no
-    name and no spelling of an address can go around this."""
+    """A socket for an address that is public, else AddressProhibitedError: aiohttp asks after the name is
+    resolved, so no name and no spelling of an address can go around this."""
     family, kind, proto, _, sockaddr = info
     address = ipaddress.ip_address(sockaddr[0].partition("%")[0])
     mapped = getattr(address, "ipv4_mapped", None)
     if not (mapped or address).is_global:
-        raise AddressProhibited(errno.EACCES, "address is not public")
+        raise AddressProhibitedError(errno.EACCES, "address is not public")
     return socket.socket(family, kind, proto)
 
 
 def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
-    """A session that adds nothing of its own: no cookie jar, no decompression, no identity, no time-out, no queue.
+    """A session that adds nothing of its own: no cookie jar, no decompression, no identity, no time-out, no
+    queue.
 
-    Places are counted in `admission`, so the connector has no limit. Call it within the loop that will use it.
+    Places are counted in `admission`, so the connector has no limit. Call it within the loop that will use
+    it.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -121,7 +126,7 @@ def connect_error(error: BaseException) -> ProxyError:
 
 
 def _os_error_kind(error: BaseException) -> ErrorKind:
-    if isinstance(error, AddressProhibited):
+    if isinstance(error, AddressProhibitedError):
         return ErrorKind.ADDRESS_PROHIBITED
     if isinstance(error, BaseExceptionGroup):
         # Happy eyeballs tried several addresses: the last one speaks for all.

@@ -1,4 +1,5 @@
-"""The client connections that are open, so that a server going down can tell each of them and wait for the last."""
+"""The client connections that are open, so that a server going down can tell each of them and wait for the
+last."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""How a response's content reaches the client: streamed as it comes, buffered whole, or transformed chunk by chunk.
+"""How a response's content reaches the client: streamed as it comes, buffered whole, or transformed chunk by
+chunk.
 
 Knows a body and a sink, neither end's framework.
 """
@@ -27,7 +28,8 @@ Transform = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
 async def deliver(
     forwarding: Forwarding, response: DownstreamResponse, route: Route, sink: ResponseSink
 ) -> None:
-    """Write the response in the route's delivery mode. Raises ProxyError when the downstream's content breaks."""
+    """Write the response in the route's delivery mode. Raises ProxyError when the downstream's content
+    breaks."""
     deadline = forwarding.deadline
     if deadline is None:
         await _deliver(forwarding, response, route, sink)
@@ -88,7 +90,8 @@ async def _buffer(forwarding: Forwarding, body: ResponseBody, limit: int, sink: 
 async def _transform(
     forwarding: Forwarding, response: DownstreamResponse, transform: Transform, sink: ResponseSink
 ) -> None:
-    # What describes the untransformed bytes does not describe these (RFC 9110, sections 8.4, 8.6, 8.8.3 and 14.2).
+    # What describes the untransformed bytes does not describe these (RFC 9110, sections 8.4, 8.6, 8.8.3 and
+    # 14.2).
     headers = _without(
         forwarding.headers,
         b"content-length",

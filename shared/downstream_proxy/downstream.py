@@ -1,7 +1,7 @@
 """The seam towards the service we call: what a client library has to do to serve this proxy.
 
-`Downstream` is the Protocol that another library implements; `open_downstream` picks ours. Only the modules behind this
-seam build a ClientSession or turn a library's exceptions into ProxyError.
+`Downstream` is the Protocol that another library implements; `open_downstream` picks ours. Only the modules
+behind this seam build a ClientSession or turn a library's exceptions into ProxyError.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ def _nothing() -> None:
 class DownstreamResponse:
     """The downstream's final answer, its content still arriving.
 
-    headers: as received. connection: members of its Connection field, in lower case. length: of the content in bytes,
-    None when unknown. has_content: False for HEAD, 204, 304. abort: give the exchange up; nothing of it is reused.
-    upgrade: on a 101, takes the connection over and returns it.
+    headers: as received. connection: members of its Connection field, in lower case. length: of the content
+    in bytes, None when unknown. has_content: False for HEAD, 204, 304. abort: give the exchange up; nothing
+    of it is reused. upgrade: on a 101, takes the connection over and returns it.
     """
 
     status: int
@@ -75,7 +75,8 @@ class Downstream(Protocol):
     async def send(self, request: OutgoingRequest, finished: Callable[[], None]) -> DownstreamResponse:
         """Send a request and return its answer's head.
 
-        `finished` is called exactly once when this exchange no longer occupies a connection, on every way out; when
-        send raises, it was called before. Raises ProxyError. When cancelled, the exchange is given up at once.
+        `finished` is called exactly once when this exchange no longer occupies a connection, on every way
+        out; when send raises, it was called before. Raises ProxyError. When cancelled, the exchange is given
+        up at once.
         """
         ...

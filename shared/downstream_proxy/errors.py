@@ -1,8 +1,10 @@
-"""Everything that can go wrong, as data: one enum of kinds and one table from kind to all that follows from it.
+"""Everything that can go wrong, as data: one enum of kinds and one table from kind to all that follows from
+it.
 
-A kind says what happened, at which stage of the exchange, and who caused it. Status code, RFC 9209 error type, problem
-title and whether a retry is safe are looked up here and nowhere else. This module knows no web framework, no client
-library and no socket: the code that meets an exception of theirs decides the kind, never by reading a message's text.
+A kind says what happened, at which stage of the exchange, and who caused it. Status code, RFC 9209 error
+type, problem title and whether a retry is safe are looked up here and nowhere else. This module knows no web
+framework, no client library and no socket: the code that meets an exception of theirs decides the kind, never
+by reading a message's text.
 """
 
 from __future__ import annotations
@@ -333,8 +335,8 @@ ERRORS: dict[ErrorKind, ErrorEntry] = {
 class ProxyError(Exception):
     """An exchange that failed, in terms of the table.
 
-    detail: one sentence for the problem document; safe to show to a client (no address, version or exception text).
-    stage: where it happened when that differs from the table's usual stage.
+    detail: one sentence for the problem document; safe to show to a client (no address, version or exception
+    text). stage: where it happened when that differs from the table's usual stage.
     """
 
     __slots__ = ("detail", "kind", "stage")

@@ -1,14 +1,16 @@
 """The walk of one request, the same in both backends. The file to read first.
 
 1. The adapter translates the framework's request into an IncomingRequest.
-2. `Forwarder.forward` finds the route by the raw path, takes a place for the exchange, or waits in the bounded queue,
+2. `Forwarder.forward` finds the route by the raw path, takes a place for the exchange, or waits in the
+bounded queue,
    or is refused.
 3. Target and header fields of the outgoing request are made from the incoming bytes.
 4. `Downstream.send` sends it; a failure in which nothing can have been processed may be retried.
 5. What belongs to the other connection is stripped from the response's fields.
 6. The adapter hands a sink to `Forwarding.relay`, which writes head and content with back-pressure.
 7. An error before the head becomes a problem document; after the head the connection is broken off.
-8. Leaving the `async with`, on whatever way, gives the place back, counts the request and writes the log line.
+8. Leaving the `async with`, on whatever way, gives the place back, counts the request and writes the log
+line.
 
 Knows no framework and no client library.
 """
@@ -47,7 +49,8 @@ class ResponseSink(Protocol):
 
 
 class Forwarder:
-    """Forwards requests for one set of settings. Open it in the serving loop, close it when the last request is done.
+    """Forwards requests for one set of settings. Open it in the serving loop, close it when the last request
+    is done.
 
     make_downstream: another client library behind the Downstream seam; None for ours.
     """
@@ -206,7 +209,8 @@ class Forwarding:
         return self._state.admin.answer(self.request)
 
     async def relay(self, sink: ResponseSink) -> None:
-        """Steps 6 and 7: write the answer. The sink's own errors mean that the client has left, and pass through."""
+        """Steps 6 and 7: write the answer. The sink's own errors mean that the client has left, and pass
+        through."""
         if self._response is not None and self._route is not None:
             try:
                 await deliver(self, self._response, self._route, sink)

@@ -1,6 +1,7 @@
 """Which header fields cross the proxy, in both directions (RFC 9110, section 7.6).
 
-Rules are compiled once per downstream; a request costs one dictionary look-up per field. Pure: pairs in, pairs out.
+Rules are compiled once per downstream; a request costs one dictionary look-up per field. Pure: pairs in,
+pairs out.
 """
 
 from __future__ import annotations
@@ -9,7 +10,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .errors import ErrorKind, ProxyError
-from .identity import REPLACED, ForwardedFields, RequestIds, TrustedPeers, accepted_request_id, names_us
+from .identity import (
+    ForwardedFields,
+    RequestIds,
+    TrustedPeers,
+    accepted_request_id,
+    names_the_client,
+    names_us,
+)
 from .message import HeaderPairs, IncomingRequest
 
 HOP_BY_HOP = frozenset(
@@ -23,11 +31,13 @@ HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
-"""Fields that speak of one connection only (RFC 9110, section 7.6.1). TE goes too: trailers end at this proxy."""
+"""Fields that speak of one connection only (RFC 9110, section 7.6.1). TE goes too: trailers end at this
+proxy."""
 
 _UNREMARKABLE_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
-_NEVER_NAMED = frozenset({b"host", b"content-length", b"via", b"x-request-id"}) | REPLACED
-"""Fields that Connection cannot remove, since they are the proxy's own or frame the message."""
+_NEVER_NAMED = frozenset({b"host", b"content-length", b"via", b"x-request-id"})
+"""Fields that Connection cannot remove, since they are the proxy's own or frame the message; so are those that name
+the client, which are added behind this step."""
 
 _KEEP, _DROP, _CONNECTION, _NAMING, _VIA, _REQUEST_ID, _LENGTH = range(7)
 _KNOWN_NAMES = 4096
@@ -58,8 +68,8 @@ class FieldEdits:
 class RequestFields:
     """Turns a client's header section into the downstream's.
 
-    host: the downstream's own authority; None sends the client's Host on. via: our pseudonym, None for no Via.
-    request_ids: None when ids are off.
+    host: the downstream's own authority; None sends the client's Host on. via: our pseudonym, None for no
+    Via. request_ids: None when ids are off.
     """
 
     def __init__(
@@ -133,14 +143,15 @@ class RequestFields:
             action = _CONNECTION
         elif lowered in self._edits.removed or lowered in HOP_BY_HOP or lowered in _REWRITTEN:
             action = _DROP
-        elif lowered in REPLACED:
+        elif names_the_client(lowered):
             action = _NAMING
         elif lowered == b"via":
             action = _VIA
         elif lowered == b"x-request-id":
             action = _REQUEST_ID
         elif b"_" in name and not self._keep_underscores:
-            # Many servers read "_" and "-" as the same character: X_Forwarded_For would be X-Forwarded-For to them.
+            # Many servers read "_" and "-" as the same character: X_Forwarded_For would be X-Forwarded-For to
+            # them.
             action = _DROP
         else:
             action = _KEEP

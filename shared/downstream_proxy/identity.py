@@ -1,4 +1,5 @@
-"""Who is asking, through whom: trusted peers, X-Forwarded-*, Forwarded (RFC 7239), Via (RFC 9110, 7.6.3), request ids.
+"""Who is asking, through whom: trusted peers, X-Forwarded-*, Forwarded (RFC 7239), Via (RFC 9110, 7.6.3),
+request ids.
 
 Pure functions over header pairs, made once per downstream and called per request. Knows no connection.
 """
@@ -15,27 +16,24 @@ from collections.abc import Iterable
 
 from .message import HeaderPairs, IncomingRequest
 
-REPLACED = frozenset(
-    {
-        b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-proto",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-server",
-        b"x-forwarded-prefix",
-        b"x-real-ip",
-    }
-)
-"""Fields by which a proxy names the client. From a peer that is not trusted they are claims, and are removed."""
+_REPLACED = frozenset({b"forwarded", b"x-real-ip"})
+
+
+def names_the_client(name: bytes) -> bool:
+    """Whether a field (its name in lower case) is one by which proxies name the client and the outer request.
+
+    From a peer that is not trusted such fields are claims, and are removed: some downstream believes each of them.
+    """
+    return name.startswith(b"x-forwarded-") or name in _REPLACED
+
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
 _CACHE_SIZE = 4096
 
 
 class TrustedPeers:
-    """Decides by address whether a peer's forwarding fields are believed. A Unix socket's peer ("") is trusted when
-    every address is."""
+    """Decides by address whether a peer's forwarding fields are believed. A Unix socket's peer ("") is
+    trusted when every address is."""
 
     def __init__(self, networks: Iterable[str]) -> None:
         networks = tuple(networks)
@@ -66,7 +64,8 @@ class TrustedPeers:
 
 
 class RequestIds:
-    """Makes ids that are unique without asking the system for randomness each time: a random start, then a count."""
+    """Makes ids that are unique without asking the system for randomness each time: a random start, then a
+    count."""
 
     def __init__(self) -> None:
         self._prefix = os.urandom(8).hex().encode()
@@ -82,7 +81,8 @@ def accepted_request_id(value: bytes | None) -> bytes | None:
 
 
 def via_pseudonym(setting: str, listen: str) -> bytes | None:
-    """Our name in Via, or None for no Via. `auto` gives every proxy of a chain its own, the same in each worker."""
+    """Our name in Via, or None for no Via. `auto` gives every proxy of a chain its own, the same in each
+    worker."""
     if setting == "off":
         return None
     if setting == "auto":
@@ -111,7 +111,8 @@ class ForwardedFields:
         self._rfc = style in ("forwarded", "both")
 
     def of(self, request: IncomingRequest, received: HeaderPairs, trusted: bool) -> HeaderPairs:
-        """The fields to send on. `received` are the peer's own of the REPLACED fields; used only when `trusted`."""
+        """The fields to send on. `received` are the peer's own of this kind; used only when
+        `trusted`."""
         if not trusted:
             received = []
         fields: HeaderPairs = []

@@ -43,8 +43,8 @@ class StopSignals:
 async def serve_until_stopped(state: ProxyState, stop_listening: Callable[[], None]) -> None:
     """Wait for SIGTERM or SIGINT, then end in order.
 
-    Readiness fails, `timeouts.shutdown_delay` passes, listening stops, each connection ends with its present response,
-    and after `timeouts.shutdown` seconds, or at once on a second signal, what is left is given up.
+    Readiness fails, `timeouts.shutdown_delay` passes, listening stops, each connection ends with its present
+    response, and after `timeouts.shutdown` seconds, or at once on a second signal, what is left is given up.
     """
     timeouts = state.settings.timeouts
     with StopSignals().installed() as signals:

@@ -1,7 +1,7 @@
 """What passes through the proxy: requests and responses as plain data.
 
-Header fields are pairs of bytes in the order and the case in which they came, so that nothing is merged, decoded or
-reordered by accident. Knows nothing of sockets, of the web frameworks or of any client library.
+Header fields are pairs of bytes in the order and the case in which they came, so that nothing is merged,
+decoded or reordered by accident. Knows nothing of sockets, of the web frameworks or of any client library.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ class Body(Protocol):
     """A message body that is read once, in order. aiohttp's StreamReader is one."""
 
     async def readany(self) -> bytes:
-        """The next bytes, or b"" at the end. Raises ProxyError when the body is cut off, malformed or too slow."""
+        """The next bytes, or b"" at the end. Raises ProxyError when the body is cut off, malformed or too
+        slow."""
         ...
 
     def read_nowait(self, n: int = -1) -> bytes:
@@ -43,8 +44,8 @@ class IncomingRequest:
 
     target: origin-form, byte-exact. headers: as received. body: None when the request has none.
     content_length: declared length in bytes, None for a chunked body. minor: 1 for HTTP/1.1, 0 for HTTP/1.0.
-    peer: address of the connection's other end, "" for a Unix socket. expects_continue: the client waits for 100
-    (Continue) before it sends its body, and `send_continue` sends it.
+    peer: address of the connection's other end, "" for a Unix socket. expects_continue: the client waits for
+    100 (Continue) before it sends its body, and `send_continue` sends it.
     """
 
     method: bytes
@@ -63,7 +64,8 @@ class IncomingRequest:
 
 @dataclass(slots=True)
 class OutgoingRequest:
-    """A request as the downstream will see it. `head` is the complete header section, as it goes on the wire."""
+    """A request as the downstream will see it. `head` is the complete header section, as it goes on the
+    wire."""
 
     method: bytes
     target: bytes

@@ -1,7 +1,7 @@
 """What is counted, once: Prometheus collectors with their label children looked up ahead of time.
 
-Knows label values as short strings only; never a path, a header or an address of a client, as those are unbounded
-and may be secret.
+Knows label values as short strings only; never a path, a header or an address of a client, as those are
+unbounded and may be secret.
 """
 
 from __future__ import annotations

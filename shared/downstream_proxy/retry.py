@@ -1,4 +1,5 @@
-"""Whether a failed request may be sent again: one question, could it have been processed? Pure but for the budget's count."""
+"""Whether a failed request may be sent again: one question, could it have been processed? Pure but for the
+budget's count."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _LONGEST_PAUSE = 0.5
 
 
 class RetryBudget:
-    """Retries as a share of requests, so that retries cannot multiply the load on a downstream that is failing.
+    """Retries as a share of requests, so that retries cannot multiply the load on a downstream that is
+    failing.
 
     Every request pays `share` into a purse that holds at most `reserve` retries; every retry takes one out.
     """
@@ -39,8 +41,9 @@ class RetryBudget:
 def may_retry(request: OutgoingRequest, error: ProxyError, attempt: int, attempts: int) -> bool:
     """Whether attempt number `attempt` (from 1) may be followed by another.
 
-    A request whose body was touched is gone with it. When no connection came about nothing was sent, and any method
-    may try again; when a connection ended without an answer, only idempotent methods may (RFC 9110, section 9.2.2).
+    A request whose body was touched is gone with it. When no connection came about nothing was sent, and any
+    method may try again; when a connection ended without an answer, only idempotent methods may (RFC 9110,
+    section 9.2.2).
     """
     if attempt >= attempts:
         return False

@@ -79,7 +79,8 @@ def compile_edits(rules: HeaderRules) -> FieldEdits:
 
 
 def load_hook(text: str) -> Transform:
-    """The callable that `module:attribute` names. Raises ValueError, with what to mend, when there is none."""
+    """The callable that `module:attribute` names. Raises ValueError, with what to mend, when there is
+    none."""
     module_name, _, attribute = text.partition(":")
     try:
         hook: object = importlib.import_module(module_name)
@@ -89,4 +90,4 @@ def load_hook(text: str) -> Transform:
         raise ValueError(f"transform {text!r} cannot be imported: {error}") from error
     if not callable(hook):
         raise ValueError(f"transform {text!r} is not callable")
-    return hook  # type: ignore[return-value]
+    return hook

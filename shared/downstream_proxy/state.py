@@ -1,4 +1,5 @@
-"""What lives as long as the server: routes, counters and switches. Made from settings, opened in the serving loop."""
+"""What lives as long as the server: routes, counters and switches. Made from settings, opened in the serving
+loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""From a raw request target to a downstream: which one, and the bytes to ask it for. Pure; never decodes what it sends."""
+"""From a raw request target to a downstream: which one, and the bytes to ask it for. Pure; never decodes what
+it sends."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ _SEPARATORS = re.compile(rb"[/\\]")
 
 
 class Routes(Generic[T]):
-    """Finds what serves a path by its longest matching prefix, in time that does not grow with the number of routes.
+    """Finds what serves a path by its longest matching prefix, in time that does not grow with the number of
+    routes.
 
     A prefix matches whole segments: `/api` serves `/api`, `/api/` and `/api?x`, not `/apis`.
     """
@@ -29,8 +31,8 @@ class Routes(Generic[T]):
     def find(self, target: bytes) -> tuple[bytes, T]:
         """The prefix (without a final slash) and what serves it.
 
-        Raises ProxyError: no-route, or target-escapes-prefix when dot-segments, read as leniently as any downstream
-        might, lead out of the prefix.
+        Raises ProxyError: no-route, or target-escapes-prefix when dot-segments, read as leniently as any
+        downstream might, lead out of the prefix.
         """
         if self._only_root is not None:
             return b"", self._only_root
@@ -68,7 +70,8 @@ def _leaves(rest: bytes) -> bool:
 
 
 def outgoing_target(target: bytes, prefix: bytes, strip: bool, base: bytes) -> bytes:
-    """The target to send: the client's bytes, without the route's prefix if told so, behind the downstream's own path.
+    """The target to send: the client's bytes, without the route's prefix if told so, behind the downstream's
+    own path.
 
     prefix: as Routes.find gave it. base: path of the downstream's URL, without a final slash.
     """

@@ -1,7 +1,7 @@
 """A deadline that is moved far more often than it passes.
 
-Arming a loop timer for each request and cancelling it again costs more than the request's own bookkeeping. A Deadline
-keeps one loop timer that looks, when it fires, whether the deadline has moved on since.
+Arming a loop timer for each request and cancelling it again costs more than the request's own bookkeeping. A
+Deadline keeps one loop timer that looks, when it fires, whether the deadline has moved on since.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """WebSocket through the proxy (RFC 6455): the handshake is checked, then both connections become one tunnel.
 
-Frames cross byte for byte, so extensions, fragments, pings, close codes and UTF-8 are judged by the two ends, as they
-would be without a proxy. The tunnel reads frame headers only, for two reasons: to bound the size of a message, and to
-say 1001 (Going Away) between two frames when the server goes down. Knows no framework.
+Frames cross byte for byte, so extensions, fragments, pings, close codes and UTF-8 are judged by the two ends,
+as they would be without a proxy. The tunnel reads frame headers only, for two reasons: to bound the size of a
+message, and to say 1001 (Going Away) between two frames when the server goes down. Knows no framework.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ CLOSE_SECONDS = 2.0
 
 
 def check_handshake(request: IncomingRequest, origins: tuple[str, ...] | None) -> None:
-    """Refuse a handshake that no server may accept (RFC 6455, section 4.2.1), or from an Origin not in `origins`.
+    """Refuse a handshake that no server may accept (RFC 6455, section 4.2.1), or from an Origin not in
+    `origins`.
 
     Raises ProxyError: bad-websocket-handshake, websocket-version or websocket-origin.
     """
@@ -112,7 +113,8 @@ def close_frame(code: int, masked: bool) -> bytes:
 
 
 class WebSocketTunnel:
-    """Both connections after the 101: http1.server_connection.Tunnel to the client, UpgradedEvents to the downstream."""
+    """Both connections after the 101: http1.server_connection.Tunnel to the client, UpgradedEvents to the
+    downstream."""
 
     def __init__(self, client: ServerConnection, response: DownstreamResponse, limit: int | None) -> None:
         self._client = client
@@ -151,7 +153,7 @@ class WebSocketTunnel:
     # --- from the client
 
     def data_received(self, data: bytes) -> None:
-        if self._downstream is None or self._ending is not None and not self._from_client.closed:
+        if self._downstream is None or (self._ending is not None and not self._from_client.closed):
             return
         if not self._from_client.feed(data):
             self._close_both(TOO_BIG)
@@ -176,7 +178,8 @@ class WebSocketTunnel:
             self._downstream.resume_reading()
 
     def shutdown(self) -> None:
-        """Say 1001 to both, between two frames; a direction in the middle of a frame is left to the deadline."""
+        """Say 1001 to both, between two frames; a direction in the middle of a frame is left to the
+        deadline."""
         self._going_away = True
         self._close_both(GOING_AWAY)
 

@@ -1,9 +1,10 @@
 """HTTP/1.1 towards the downstream, written and read as bytes over the connections of aiohttp's connector.
 
-The connector gives the pool, name lookup, happy eyeballs and TLS; the messages are ours, because ClientSession.request
-would parse leniently, hide interim responses and retry on its own. Leans on these aiohttp internals, all checked by
-`usable` at start-up, with AiohttpDownstream as the way without them: TCPConnector.connect and its `_factory`,
-ClientRequest as its key, Connection.protocol/release/close, and ResponseHandler as base class.
+The connector gives the pool, name lookup, happy eyeballs and TLS; the messages are ours, because
+ClientSession.request would parse leniently, hide interim responses and retry on its own. Leans on these
+aiohttp internals, all checked by `usable` at start-up, with AiohttpDownstream as the way without them:
+TCPConnector.connect and its `_factory`, ClientRequest as its key, Connection.protocol/release/close, and
+ResponseHandler as base class.
 """
 
 from __future__ import annotations
@@ -219,7 +220,8 @@ class WireExchange:
             self._tunnel.downstream_lost()
             self._release(False)
         elif not self.reader.done and self.reader.untouched:
-            # Nothing came back. On a connection that had served before, the downstream most likely closed it as idle.
+            # Nothing came back. On a connection that had served before, the downstream most likely closed it
+            # as idle.
             self._give_up(ProxyError(self._silent_end()))
         else:
             self.reader.eof(clean)
@@ -332,8 +334,8 @@ class WireExchange:
         if reusable:
             self._connection.release()
         else:
-            # Not close(): what is left in the write buffer is of no use to anybody, and a downstream that does not
-            # read would hold the socket for ever.
+            # Not close(): what is left in the write buffer is of no use to anybody, and a downstream that
+            # does not read would hold the socket for ever.
             protocol.abort()
             self._connection.close()
         finished()
@@ -404,7 +406,8 @@ class WireDownstream:
 
 
 def _head_bytes(request: OutgoingRequest) -> bytes:
-    """The request head as it goes on the wire, with the one framing this message has (RFC 9112, section 6)."""
+    """The request head as it goes on the wire, with the one framing this message has (RFC 9112, section
+    6)."""
     parts = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
     for name, value in request.headers:
         parts += (name, b": ", value, b"\r\n")

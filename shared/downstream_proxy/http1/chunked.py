@@ -1,9 +1,10 @@
-"""The chunked transfer coding (RFC 9112, section 7.1), incrementally and within bounds. Pure; used in both directions."""
+"""The chunked transfer coding (RFC 9112, section 7.1), incrementally and within bounds. Pure; used in both
+directions."""
 
 from __future__ import annotations
 
 from ..message import HeaderPairs
-from .syntax import CHUNK_LINE, FIELD_LINES, FIELDS
+from .syntax import CHUNK_LINE, FIELD_LINES, FIELDS, NEVER_A_HEAD
 
 MAX_CHUNK_LINE = 4096
 """Bytes of one chunk's size line, its extension included."""
@@ -14,12 +15,14 @@ MAX_EXTENSIONS = 16384
 MAX_TRAILERS = 16384
 """Bytes of the trailer section."""
 
+MAX_TRAILER_FIELDS = 64
+
 
 class ChunkedError(Exception):
     """The coding is malformed."""
 
 
-class ChunkedTooLarge(ChunkedError):
+class ChunkedTooLargeError(ChunkedError):
     """Extensions or trailers pass their bounds."""
 
 
@@ -91,7 +94,7 @@ class ChunkedDecoder:
         newline = data.find(b"\n", position, position + MAX_CHUNK_LINE)
         if newline < 0:
             if len(data) - position >= MAX_CHUNK_LINE:
-                raise ChunkedTooLarge("a chunk's size line is too long")
+                raise ChunkedTooLargeError("a chunk's size line is too long")
             if data[position : position + 1] not in _HEX:
                 raise ChunkedError("a chunk's size is malformed")
             return position
@@ -102,7 +105,7 @@ class ChunkedDecoder:
         if extension:
             self._extensions += len(extension)
             if self._extensions > MAX_EXTENSIONS:
-                raise ChunkedTooLarge("chunk extensions are too large")
+                raise ChunkedTooLargeError("chunk extensions are too large")
         self._left = int(size, 16)
         if self._left > _MAX_CHUNK:
             raise ChunkedError("a chunk's size is too large")
@@ -116,17 +119,20 @@ class ChunkedDecoder:
             return position + 2
         end = data.find(b"\r\n\r\n", position)
         if end < 0:
+            if NEVER_A_HEAD.search(data, position) is not None:
+                raise ChunkedError("a trailer field is malformed")
             if len(data) - position > MAX_TRAILERS:
-                raise ChunkedTooLarge("the trailer section is too large")
+                raise ChunkedTooLargeError("the trailer section is too large")
             return position
         if end - position > MAX_TRAILERS:
-            raise ChunkedTooLarge("the trailer section is too large")
+            raise ChunkedTooLargeError("the trailer section is too large")
         lines = FIELD_LINES.match(data, position, end + 2)
         if lines is None or lines.end() != end + 2:
             raise ChunkedError("a trailer field is malformed")
-        self.trailers = [
-            (name, value.rstrip(b" \t")) for name, value in FIELDS.findall(data, position, end + 2)
-        ]
+        fields: HeaderPairs = FIELDS.findall(data, position, end + 2)
+        if len(fields) > MAX_TRAILER_FIELDS:
+            raise ChunkedTooLargeError("too many trailer fields")
+        self.trailers = [(name, value.rstrip(b" \t")) for name, value in fields]
         self.done = True
         return end + 4
 

@@ -1,6 +1,7 @@
 """The body of a request as it arrives: framing undone, bounded, and watched for slowness.
 
-Feeds an aiohttp StreamReader, which does the buffering and the flow control. Knows no connection and no framework.
+Feeds an aiohttp StreamReader, which does the buffering and the flow control. Knows no connection and no
+framework.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from aiohttp import StreamReader
 
 from ..errors import ErrorKind, ProxyError
-from .chunked import ChunkedDecoder, ChunkedError, ChunkedTooLarge
+from .chunked import ChunkedDecoder, ChunkedError, ChunkedTooLargeError
 
 
 class BodyReceiver:
@@ -57,7 +58,7 @@ class BodyReceiver:
                 self._pass_on(chunk)
                 if self._max is not None and self._size > self._max:
                     raise ProxyError(ErrorKind.REQUEST_BODY_TOO_LARGE)
-        except ChunkedTooLarge:
+        except ChunkedTooLargeError:
             self.fail(ProxyError(ErrorKind.REQUEST_TRAILERS_TOO_LARGE))
         except ChunkedError:
             self.fail(ProxyError(ErrorKind.MALFORMED_REQUEST_BODY, "The chunked coding is malformed"))

@@ -18,7 +18,8 @@ HIGH_WATER = 2**18
 class ResponseBody:
     """Content that arrives while it is read; `readany` until b"", or a ProxyError when it is cut off.
 
-    What came before the cut is given out first, so that the client gets it. `trailers` are there after the end.
+    What came before the cut is given out first, so that the client gets it. `trailers` are there after the
+    end.
     """
 
     __slots__ = (
@@ -85,7 +86,8 @@ class ResponseBody:
         return self.complete
 
     def read_nowait(self, n: int = -1) -> bytes:
-        """All that has arrived by now, possibly b"". `n` is there for the shape of a stream and must be -1."""
+        """All that has arrived by now, possibly b"". `n` is there for the shape of a stream and must be
+        -1."""
         chunks = self._chunks
         if not chunks:
             return b""

@@ -17,7 +17,8 @@ class ResponseHead:
     """A response head that passed every check.
 
     headers: as received, hop-by-hop fields included. content_length: bytes, None without Content-Length.
-    connection: the members of Connection, in lower case. keep_alive: the downstream keeps the connection open.
+    connection: the members of Connection, in lower case. keep_alive: the downstream keeps the connection
+    open.
     """
 
     status: int
@@ -40,7 +41,8 @@ def malformed(detail: str) -> ProxyError:
 
 
 def parse_response_head(block: bytes) -> ResponseHead:
-    """Parse a header section, its closing empty line included. Raises ProxyError of the kind malformed-response."""
+    """Parse a header section, its closing empty line included. Raises ProxyError of the kind
+    malformed-response."""
     line = STATUS_LINE.match(block)
     if line is None:
         raise malformed("The status line is malformed")

@@ -1,12 +1,11 @@
 """One response as it arrives from the downstream: head, then content by exactly one framing.
 
-Told of bytes and of the connection's end; tells of the head, the content and the finish. Knows no transport and no
-client library.
+Told of bytes and of the connection's end; tells of the head, the content and the finish. Knows no transport
+and no client library.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 from ..errors import ErrorKind, ProxyError
@@ -150,7 +149,8 @@ class ResponseReader:
         else:
             self._left = head.content_length
         if self._left == 0:
-            # Bytes that nobody may send here would be taken for the next response: the connection ends with this one.
+            # Bytes that nobody may send here would be taken for the next response: the connection ends with
+            # this one.
             self._finish(head.keep_alive and not data)
             self._events.head_received(head)
             return

@@ -1,6 +1,7 @@
 """A response on its way to the client: header pairs in, exactly one framing out.
 
-Knows RFC 9112 and an asyncio transport; knows neither where the response comes from nor which framework serves it.
+Knows RFC 9112 and an asyncio transport; knows neither where the response comes from nor which framework
+serves it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class ResponseWriter:
-    """Writes one response: a ResponseSink. The order of calls is start, write any number of times, then end or abort.
+    """Writes one response: a ResponseSink. The order of calls is start, write any number of times, then end
+    or abort.
 
     transport: where to. drain: waits while the transport's buffer is over its high-water mark.
     method, minor: of the request; they decide framing (RFC 9112, section 6.3) and persistence.
@@ -65,9 +67,9 @@ class ResponseWriter:
     ) -> None:
         """Compose the head; it leaves with the first body bytes, or with flush.
 
-        headers: without framing and connection fields, but with Content-Length when `length` is known (or when the
-        response has no content and the field is only told, as for HEAD). length: of the content in bytes; None when
-        unknown. reason: None for the standard phrase.
+        headers: without framing and connection fields, but with Content-Length when `length` is known (or
+        when the response has no content and the field is only told, as for HEAD). length: of the content in
+        bytes; None when unknown. reason: None for the standard phrase.
         """
         if reason is None:
             reason = _REASONS.get(status, b"")
@@ -92,7 +94,8 @@ class ResponseWriter:
         self.started = True
 
     def write_nowait(self, data: bytes) -> None:
-        """Write content without waiting for the client to take it. Raises ValueError beyond the announced length."""
+        """Write content without waiting for the client to take it. Raises ValueError beyond the announced
+        length."""
         if self._left is not None:
             self._left -= len(data)
             if self._left < 0:
@@ -134,8 +137,8 @@ class ResponseWriter:
     def abort(self) -> None:
         """Break the response off so that no client can take it for whole.
 
-        With a length or chunks the missing end tells; what was written still leaves. A close-delimited response
-        can only be told from a whole one by a reset (RFC 9112, section 8).
+        With a length or chunks the missing end tells; what was written still leaves. A close-delimited
+        response can only be told from a whole one by a reset (RFC 9112, section 8).
         """
         self.keep_alive = False
         self.ended = True

@@ -1,8 +1,8 @@
 """One client connection: bytes in, requests out, one at a time and in order.
 
-Both backends hand every byte a client sends to this class, so that limits, refusals, time-outs and framing are the same
-in both. Knows neither framework: it calls a ConnectionOwner when a request is there or the client has left, and is told
-when the response is done. Responses go around it, through ResponseWriter.
+Both backends hand every byte a client sends to this class, so that limits, refusals, time-outs and framing
+are the same in both. Knows neither framework: it calls a ConnectionOwner when a request is there or the
+client has left, and is told when the response is done. Responses go around it, through ResponseWriter.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ PIPELINE_BUFFER = 2**16
 """Bytes of further requests held while one is being answered."""
 
 LINGER_SECONDS = 5.0
-"""How long a connection that was given up is read and ignored, so that the client can read its answer first."""
+"""How long a connection that was given up is read and ignored, so that the client can read its answer
+first."""
 
 _FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
 
@@ -116,8 +117,8 @@ class ServerConnection:
 
     @property
     def may_keep_alive(self) -> bool:
-        """False once the connection is to end with the present response, because we are going down or because the
-        response came before the whole request did: the client may never send the rest."""
+        """False once the connection is to end with the present response, because we are going down or because
+        the response came before the whole request did: the client may never send the rest."""
         return not self._draining and (self._receiver is None or self._receiver.complete)
 
     @property
@@ -142,8 +143,8 @@ class ServerConnection:
             self._tunnel.data_received(data)
 
     def eof_received(self) -> None:
-        """The client sends no more. While its request is in progress that means it has left: TCP cannot tell a client
-        that half-closes from one that is gone, and a request must not run on for nobody."""
+        """The client sends no more. While its request is in progress that means it has left: TCP cannot tell
+        a client that half-closes from one that is gone, and a request must not run on for nobody."""
         if self._state is State.TUNNEL:
             assert self._tunnel is not None
             self._tunnel.eof_received()
@@ -347,8 +348,8 @@ class ServerConnection:
             await self._lingering
 
     def _linger(self) -> None:
-        """Close our side, then read on and ignore it: closing with bytes unread would reset the connection, and the
-        client would lose the answer (RFC 9112, section 9.6)."""
+        """Close our side, then read on and ignore it: closing with bytes unread would reset the connection,
+        and the client would lose the answer (RFC 9112, section 9.6)."""
         self._state = State.LINGERING
         self._buffer = b""
         if self._reading_paused or self._buffer_paused:

@@ -1,7 +1,7 @@
 """The grammar of RFC 9110 and RFC 9112 as compiled patterns over bytes.
 
-Strict on purpose: what two parsers could read in two ways is refused, since that is how requests are smuggled. Knows
-nothing of limits, connections or what an error becomes.
+Strict on purpose: what two parsers could read in two ways is refused, since that is how requests are
+smuggled. Knows nothing of limits, connections or what an error becomes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import re
 # RFC 9110, section 5.6.2.
 TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 
-# RFC 9112, section 3. The target is visible ASCII without "#": RFC 3986 has no place for anything else, a fragment is
-# never sent, and a space would split the line. Characters that browsers leave as they are (| " < > ^ ` { } \) pass.
+# RFC 9112, section 3. The target is visible ASCII without "#": RFC 3986 has no place for anything else, a
+# fragment is never sent, and a space would split the line. Characters that browsers leave as they are (| " <
+# > ^ ` { } \) pass.
 REQUEST_LINE = re.compile(rb"(" + TOKEN + rb") ([\x21\x22\x24-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 
 # RFC 9112, section 4. The reason may be missing, with or without its space, as common servers do.
