@@ -5,10 +5,11 @@ Must not know who uses it.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+
+from . import programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +23,14 @@ class Certificate:
 
 def missing() -> str | None:
     """Why no certificate can be made, or None."""
-    return None if shutil.which("openssl") else "openssl is not installed"
+    return programs.missing("openssl", "openssl")
 
 
 def make(folder: Path) -> Certificate:
     """Write the files into `folder`. Raises CalledProcessError when openssl fails."""
     made = Certificate(folder / "cert.pem", folder / "key.pem", folder / "both.pem")
     command = [
-        "openssl",
+        programs.path("openssl"),
         "req",
         "-x509",
         "-newkey",

@@ -14,9 +14,9 @@ acknowledgement (40 ms), whichever proxy it is.
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 
+from . import programs
 from .process import LOOPBACK, Launch
 
 SIZES = {"1k": 1024, "64k": 64 * 1024, "1m": 1024 * 1024, "4m": 4 * 1024 * 1024}
@@ -68,7 +68,7 @@ http {{
 
 def missing() -> str | None:
     """Why the origin cannot run, or None."""
-    return None if shutil.which("nginx") else "nginx is not installed (it plays the origin)"
+    return programs.missing("nginx", "nginx-light", "it plays the origin")
 
 
 def launch(folder: Path, port: int) -> Launch:
@@ -81,7 +81,9 @@ def launch(folder: Path, port: int) -> Launch:
     user = "user root;" if os.geteuid() == 0 else ""
     config = folder / "nginx.conf"
     config.write_text(CONFIG.format(folder=folder, port=port, small="x" * SIZES["1k"], user=user))
-    return Launch(["nginx", "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")])
+    return Launch(
+        [programs.path("nginx"), "-c", str(config), "-p", str(folder), "-e", str(folder / "error.log")]
+    )
 
 
 def url(port: int) -> str:

@@ -52,9 +52,10 @@ class Running:
             return False
         return state != "Z"
 
-    def last_words(self, lines: int = 5) -> str:
-        text = self.log.read_text(errors="replace").strip().splitlines()
-        return " | ".join(text[-lines:])
+    def last_words(self, lines: int = 2) -> str:
+        """The end of the log; without the lines in which a traceback only points with carets."""
+        text = self.log.read_text(errors="replace").splitlines()
+        return " | ".join([line.strip() for line in text if line.strip(" ~^")][-lines:])
 
 
 _next_port = itertools.count(os.getpid() * 37)

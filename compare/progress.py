@@ -55,7 +55,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """One line, above the bar if there is one."""
-        self._console.print(text, markup=False)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def left(self) -> float:
         """Seconds left at the pace so far."""

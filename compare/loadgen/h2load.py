@@ -18,12 +18,12 @@ Why h2load, of the generators that a package manager offers:
 from __future__ import annotations
 
 import math
-import shutil
 import subprocess
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import programs
 from ..pin import pinned
 from ..stats import correct_omission, percentile
 
@@ -66,7 +66,7 @@ class OpenResult:
 
 def missing() -> str | None:
     """Why h2load cannot run, or None."""
-    return None if shutil.which("h2load") else "h2load is not installed (Debian: apt install nghttp2-client)"
+    return programs.missing("h2load", "nghttp2-client")
 
 
 def schedule(rate: float, seconds: float, warm: float = 0.0) -> Schedule:
@@ -115,7 +115,7 @@ def run(
     plan = schedule(rate, seconds, warm)
     log = folder / "h2load.log"
     log.unlink(missing_ok=True)  # h2load appends
-    command = ["h2load", "--h1", "-t1", f"-c{plan.connections}", f"-n{plan.requests}"]
+    command = [programs.path("h2load"), "--h1", "-t1", f"-c{plan.connections}", f"-n{plan.requests}"]
     command += [f"--rps={plan.per_connection:.6f}", f"-r{plan.opened}", f"--rate-period={plan.period_ms}ms"]
     command += [f"--log-file={log}", url]
     done = subprocess.run(

@@ -9,12 +9,13 @@ stays static, which wrk sends without calling Lua.
 from __future__ import annotations
 
 import json
-import shutil
+import math
 import subprocess
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import programs
 from ..pin import pinned
 
 DONE = """\
@@ -56,7 +57,7 @@ class ClosedResult:
 
 def missing() -> str | None:
     """Why wrk cannot run, or None."""
-    return None if shutil.which("wrk") else "wrk is not installed (Debian: apt install wrk)"
+    return programs.missing("wrk", "wrk")
 
 
 def parse(output: str) -> ClosedResult:
@@ -85,8 +86,18 @@ def run(
     """
     script = folder / f"wrk-{post}.lua"
     script.write_text((POST.format(size=post) if post else "") + DONE)
-    duration = max(1, round(seconds))
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{duration}s", "--timeout", "15s", "-s", str(script), url]
+    duration = max(1, math.ceil(seconds))
+    command = [
+        programs.path("wrk"),
+        "-t1",
+        f"-c{connections}",
+        f"-d{duration}s",
+        "--timeout",
+        "15s",
+        "-s",
+        str(script),
+        url,
+    ]
     done = subprocess.run(
         pinned(command, cores), capture_output=True, text=True, timeout=duration + 60, check=False
     )

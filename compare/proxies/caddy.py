@@ -9,6 +9,7 @@ transparent compression towards the origin (`compression off`), as no other peer
 
 from __future__ import annotations
 
+from .. import programs
 from ..process import LOOPBACK, Launch
 from .peer import POOL, ROUTES, TLS, WORKERS, Peer, Site, no_program, program_version
 
@@ -51,7 +52,7 @@ def launch(site: Site) -> Launch:
     )
     path = site.write("Caddyfile", config)
     home = {"HOME": str(site.folder), "XDG_DATA_HOME": str(site.folder), "XDG_CONFIG_HOME": str(site.folder)}
-    return Launch(["caddy", "run", "--config", path, "--adapter", "caddyfile"], home)
+    return Launch([programs.path("caddy"), "run", "--config", path, "--adapter", "caddyfile"], home)
 
 
 PEER = Peer(

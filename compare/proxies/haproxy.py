@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import resource
 
+from .. import programs
 from ..process import LOOPBACK, Launch
 from .peer import ROUTES, TLS, WORKERS, Peer, Site, no_program, program_version
 
@@ -51,7 +52,7 @@ def launch(site: Site) -> Launch:
         routing=routing,
         origin=site.origin,
     )
-    return Launch(["haproxy", "-f", site.write("haproxy.cfg", config), "-db"])
+    return Launch([programs.path("haproxy"), "-f", site.write("haproxy.cfg", config), "-db"])
 
 
 PEER = Peer(

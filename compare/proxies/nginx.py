@@ -8,6 +8,7 @@ whose reader lags goes to a temporary file. TLS: the defaults for protocols and 
 
 from __future__ import annotations
 
+from .. import programs
 from ..process import LOOPBACK, Launch
 from .peer import POOL, ROUTES, TLS, WORKERS, Peer, Site, no_program, program_version, user_line
 
@@ -62,7 +63,9 @@ def launch(site: Site) -> Launch:
         locations="\n".join(locations),
     )
     path = site.write("nginx.conf", config)
-    return Launch(["nginx", "-c", path, "-p", str(site.folder), "-e", str(site.folder / "error.log")])
+    return Launch(
+        [programs.path("nginx"), "-c", path, "-p", str(site.folder), "-e", str(site.folder / "error.log")]
+    )
 
 
 PEER = Peer(

@@ -10,12 +10,12 @@ import importlib.metadata
 import importlib.util
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import programs
 from ..certificate import Certificate
 from ..process import LOOPBACK, Launch
 
@@ -70,7 +70,7 @@ class Peer:
 
 def no_program(name: str, package: str) -> Callable[[], str | None]:
     """A `missing` check for a program on the path."""
-    return lambda: None if shutil.which(name) else f"{name} is not installed (Debian: apt install {package})"
+    return lambda: programs.missing(name, package)
 
 
 def no_module(module: str, install: str) -> Callable[[], str | None]:
@@ -89,12 +89,14 @@ def first_missing(*checks: Callable[[], str | None]) -> Callable[[], str | None]
     return lambda: next((reason for check in checks if (reason := check())), None)
 
 
-def program_version(*command: str) -> Callable[[], str]:
+def program_version(name: str, *arguments: str) -> Callable[[], str]:
     """The first version number that a program prints about itself."""
 
     def read() -> str:
         try:
-            shown = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+            shown = subprocess.run(
+                [programs.path(name), *arguments], capture_output=True, text=True, timeout=10, check=False
+            )
         except (OSError, subprocess.TimeoutExpired):
             return "unknown"
         match = re.search(r"\d+\.\d+(\.\d+)?", shown.stdout + shown.stderr)
