@@ -52,7 +52,12 @@ def _folder(inside: Path | None = None) -> Iterator[Path]:
 
 
 def run(
-    cells: Sequence[Cell], layout: Layout, seconds: float, warm: float, done: Callable[[Cell, Sample], None]
+    cells: Sequence[Cell],
+    layout: Layout,
+    seconds: float,
+    warm: float,
+    rate: float | None,
+    done: Callable[[Cell, Sample], None],
 ) -> None:
     """Measure every cell, giving each sample to `done` as soon as it is there.
 
@@ -71,7 +76,7 @@ def run(
                 sample = Sample(cell.round, cell.workload.name, cell.part, cell.name, cell.order)
                 with _folder(folder) as own:
                     try:
-                        _cell(cell, Bench(layout, own, seconds, warm), origin_port, made, sample)
+                        _cell(cell, Bench(layout, own, seconds, warm, rate), origin_port, made, sample)
                     except (StartError, HoldError, ValueError, OSError) as error:
                         sample.error = " ".join(str(error).split())
                 done(cell, sample)

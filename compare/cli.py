@@ -45,6 +45,7 @@ def _names(known: Sequence[str], what: str, text: str | None) -> list[str]:
 @click.option("--peers", "peer_names", metavar="A,B", help=f"Of: {', '.join(PEERS)}.")
 @click.option("--workloads", "workload_names", metavar="X,Y", help=f"Of: {', '.join(WORKLOADS)}.")
 @click.option("--quick", is_flag=True, help="One round of one second, without growth and memory.")
+@click.option("--rate", type=click.FloatRange(1), help="Arrivals a second in p99, for all peers alike.")
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the order within each round.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Samples go here.")
 @click.option(
@@ -62,6 +63,7 @@ def proxies(
     peer_names: str | None,
     workload_names: str | None,
     quick: bool,
+    rate: float | None,
     seed: int,
     json_file: Path | None,
     from_file: Path | None,
@@ -84,7 +86,9 @@ def proxies(
         if quick:
             rounds, seconds = 1, 1
             chosen_workloads = chosen_workloads or [name for name, known in WORKLOADS.items() if known.core]
-        results = Results(settings={"rounds": rounds, "seconds": seconds, "warm": warm, "seed": seed})
+        results = Results(
+            settings={"rounds": rounds, "seconds": seconds, "warm": warm, "rate": rate, "seed": seed}
+        )
         _measure(results, chosen_peers, chosen_workloads or list(WORKLOADS))
         if json_file:
             results.write(json_file)
@@ -127,7 +131,7 @@ def _measure(results: Results, peer_names: list[str], workload_names: list[str])
             progress.step(cell, sample)
 
         try:
-            bench.run(cells, sides, seconds, warm, done)
+            bench.run(cells, sides, seconds, warm, settings["rate"], done)
         except StartError as error:
             raise click.ClickException(f"the origin did not start: {error}") from None
         except KeyboardInterrupt:

@@ -26,12 +26,16 @@ SETTLE = 0.5  # seconds until allocators and kernel buffers have come to rest
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """Where measurements run and how long: `seconds` measured after `warm` seconds of the same load."""
+    """Where measurements run and how long: `seconds` measured after `warm` seconds of the same load.
+
+    `rate` is the open loop's arrival rate; None means half of what the proxy can do.
+    """
 
     layout: Layout
     folder: Path
     seconds: float
     warm: float
+    rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +120,11 @@ def _closed(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
 
 
 def _open(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
-    """Half the rate just found. The closed-loop latencies are replaced: they were those of saturation."""
+    """Send half the rate just found, or the given one; the latencies of saturation are replaced."""
     with _watched(target) as watch:
         result = h2load.run(
             _url(target, shape),
-            rate=sample.rate / 2,
+            rate=bench.rate or sample.rate / 2,
             seconds=bench.seconds,
             warm=bench.warm,
             cores=bench.layout.load,

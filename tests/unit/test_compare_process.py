@@ -204,7 +204,8 @@ def test_holder_that_cannot_connect_says_why() -> None:
 def test_pinned_command_ends_with_the_process_that_started_it() -> None:
     code = (
         "import os, subprocess\nfrom compare.pin import pinned\n"
-        "child = subprocess.Popen(pinned(['sleep', '60'], os.sched_getaffinity(0)))\nprint(child.pid, flush=True)\ninput()"
+        "child = subprocess.Popen(pinned(['sleep', '60'], os.sched_getaffinity(0)))\n"
+        "print(child.pid, flush=True)\ninput()"
     )
     root = str(Path(__file__).parents[2])
     with subprocess.Popen(
