@@ -43,7 +43,7 @@ async def index(request: web.Request) -> web.StreamResponse:
     return answer
 
 
-async def endpoints(request: web.Request) -> web.Response:
+async def endpoints(_request: web.Request) -> web.Response:
     """The list as JSON; the page reads it."""
     return json_answer(index_rows())
 
@@ -63,7 +63,7 @@ async def explain_refusals(request: web.Request, handler: Handler) -> web.Stream
 
 
 def create_app() -> web.Application:
-    """The embedded downstream. Serve it with `auto_decompress=False`, or coded bodies are echoed decoded."""
+    """The embedded downstream. `serve.make_runner` has the options to serve it with."""
     app = web.Application(middlewares=[explain_refusals])
     for endpoint in ENDPOINTS:
         for method in endpoint.methods:

@@ -42,8 +42,8 @@ class Child:
             start_new_session=True,
         )
         self._said = self._process.stderr or self._process.stdout
-        self._errors = threading.Thread(target=self._listen, args=(on_end,), daemon=True)
-        self._errors.start()
+        self._listener = threading.Thread(target=self._listen, args=(on_end,), daemon=True)
+        self._listener.start()
 
     def _listen(self, on_end: Callable[[str], None]) -> None:
         assert self._said is not None
@@ -98,4 +98,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
-        self._errors.join(1)
+        self._listener.join(1)
+        if not self._listener.is_alive():
+            self._close()
+
+    def _close(self) -> None:
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                pipe.close()

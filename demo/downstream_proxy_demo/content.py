@@ -20,12 +20,12 @@ _SAMPLE = {"text": "the same sentence again and again; " * 40, "grüße": "ÄÖ�
 _TEXT = json.dumps(_SAMPLE, ensure_ascii=False).encode()
 
 
-async def gzip(request: web.Request) -> web.Response:
+async def gzip(_request: web.Request) -> web.Response:
     """JSON in gzip, whatever Accept-Encoding says."""
     return _coded("gzip", gzip_codec.compress(_TEXT, mtime=0))
 
 
-async def deflate(request: web.Request) -> web.Response:
+async def deflate(_request: web.Request) -> web.Response:
     """JSON in deflate (the zlib format, RFC 1950), whatever Accept-Encoding says."""
     return _coded("deflate", zlib.compress(_TEXT))
 

@@ -8,13 +8,13 @@ caller can mend, 1 when a child ends by itself.
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import queue
 import signal
 import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib.util import find_spec
 from types import FrameType
 
 import click
@@ -92,18 +92,18 @@ def demo(only: str | None, port: int, downstream: str | None, seconds: float | N
         click.echo("The demo is running; Ctrl-C ends it.")
         addresses = {name: f"http://{HOST}:{ports[name]}" for name in names}
         click.echo("\n".join(opening(addresses, downstream, embedded)))
-        if _status(ports[names[0]], "/-/ready") != http.client.OK:
+        if status_of(ports[names[0]], "/-/ready") != http.client.OK:
             click.echo(f"Note: {downstream} does not answer yet; until it does, requests get an error.")
         for child in running:
             child.speak()
-        _wait_for_the_end(running, happened, seconds)
+        wait_for_the_end(running, happened, seconds)
     return 0
 
 
 def _available(only: str | None) -> list[str]:
     """The backends to start, in order; says so when FastAPI is absent."""
     names = [only] if only else list(BACKENDS)
-    if "fastapi" in names and not all(importlib.util.find_spec(module) for module in ("fastapi", "uvicorn")):
+    if "fastapi" in names and not all(find_spec(module) for module in ("fastapi", "uvicorn")):
         if only:
             raise _Mendable(NEEDS_EXTRA)
         click.echo(f"{NEEDS_EXTRA}: only the aiohttp backend starts.")
@@ -127,7 +127,7 @@ def _require_free(port: int) -> None:
 def _wait_until_up(port: int, running: Sequence[Child], happened: queue.SimpleQueue[str]) -> bool:
     """Waits until the backend says it is alive; False when a signal came first. Raises when a child ends."""
     deadline = time.monotonic() + READY_WITHIN
-    while _status(port, "/-/healthy") != http.client.OK:
+    while status_of(port, "/-/healthy") != http.client.OK:
         if time.monotonic() > deadline:
             raise _Failed(f"nothing answers on port {port} after {READY_WITHIN:g} s")
         try:
@@ -140,7 +140,7 @@ def _wait_until_up(port: int, running: Sequence[Child], happened: queue.SimpleQu
     return True
 
 
-def _status(port: int, path: str) -> int | None:
+def status_of(port: int, path: str) -> int | None:
     """The status of one GET to a backend, None while nobody answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=10)
     try:
@@ -159,7 +159,7 @@ def _ended_early(child: Child) -> click.ClickException:
     return kind(f"{child.name}: {last}")
 
 
-def _wait_for_the_end(
+def wait_for_the_end(
     running: Sequence[Child], happened: queue.SimpleQueue[str], seconds: float | None
 ) -> None:
     """Returns after a signal or `seconds`; raises _Failed when a child ends by itself."""
@@ -198,7 +198,7 @@ def _await_end(child: Child, happened: queue.SimpleQueue[str]) -> None:
 def _signals(happened: queue.SimpleQueue[str]) -> Iterator[None]:
     """Puts "signal" into the queue for SIGINT, SIGTERM and SIGHUP; restores the handlers afterwards."""
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def note(_number: int, _frame: FrameType | None) -> None:
         happened.put("signal")  # SimpleQueue.put is reentrant, so it may be called from a signal handler.
 
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]

@@ -26,13 +26,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     return uvloop.new_event_loop
 
 
-async def serve(host: str, port: int) -> None:
-    """Serves until a signal comes; prints the URL once it listens; raises OSError for a taken port."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(
+def make_runner() -> web.AppRunner:
+    """The application with the server options it needs; whoever calls this sets it up and cleans it up."""
+    return web.AppRunner(
         create_app(),
         access_log=None,
         # The limits of whoever is in front shall be the ones that are met.
@@ -42,6 +38,15 @@ async def serve(host: str, port: int) -> None:
         handler_cancellation=True,
         shutdown_timeout=0.5,
     )
+
+
+async def serve(host: str, port: int) -> None:
+    """Serves until a signal comes; prints the URL once it listens; raises OSError for a taken port."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = make_runner()
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, backlog=1024).start()
