@@ -115,6 +115,8 @@ def _closed(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
         raise ValueError("no request was answered")
     if result.bytes < result.requests * shape.body:
         raise ValueError(f"responses are too short: {result.bytes // result.requests} bytes each")
+    if target.proxy and sample.stalled:
+        raise ValueError(f"requests hung: {result.requests} answers in {result.seconds:.0f} s, nobody busy")
     if target.proxy:
         sample.cpu_us = watch.cpu / result.requests * 1e6
 

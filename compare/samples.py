@@ -7,6 +7,8 @@ from typing import Any
 
 #: More failed requests than this share make a sample worthless.
 FAILED_SHARE = 0.001
+#: Below this share of their cores' time neither side worked: requests hung.
+WORKING_SHARE = 0.2
 
 
 @dataclass(slots=True)
@@ -37,6 +39,12 @@ class Sample:
     @property
     def valid(self) -> bool:
         return self.error is None and self.failed <= self.requests * FAILED_SHARE
+
+    @property
+    def stalled(self) -> bool:
+        """True when a closed loop, which sends all the time, left both sides idle."""
+        busy = [self.cores[side] for side in ("proxy_busy", "load_busy") if side in self.cores]
+        return bool(busy) and max(busy) < WORKING_SHARE
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -66,6 +66,19 @@ def test_a_few_failures_in_a_thousand_still_count() -> None:
     assert judge(HALF, [sample("aiohttp", 1.0, failed=1), sample("caddy", 10.0)]).met is True
 
 
+@pytest.mark.parametrize(
+    ("cores", "stalled"),
+    [
+        ({"proxy_busy": 0.01, "load_busy": 0.04}, True),
+        ({"proxy_busy": 0.99, "load_busy": 0.04}, False),
+        ({"proxy_busy": 0.1, "load_busy": 0.9}, False),
+        ({}, False),
+    ],
+)
+def test_closed_loop_that_leaves_both_sides_idle_has_stalled(cores: dict[str, float], stalled: bool) -> None:
+    assert sample("aiohttp", cores=cores).stalled is stalled
+
+
 def test_growth_compares_two_parts_of_one_peer() -> None:
     bound = Bound("workers-2", Side("aiohttp", "grown"), Side("aiohttp", "base"), 1.1)
     samples = [sample("aiohttp", 12.0, workload="workers-2", part="grown")]
