@@ -36,8 +36,8 @@ proxy."""
 
 _UNREMARKABLE_OPTIONS = frozenset({b"close", b"keep-alive", b"upgrade", b"te", b"http2-settings"})
 _NEVER_NAMED = frozenset({b"host", b"content-length", b"via", b"x-request-id"})
-"""Fields that Connection cannot remove, since they are the proxy's own or frame the message; so are those that name
-the client, which are added behind this step."""
+"""Fields that Connection cannot remove, since they are the proxy's own or frame the message; so are those
+that name the client, which are added behind this step."""
 
 _KEEP, _DROP, _CONNECTION, _NAMING, _VIA, _REQUEST_ID, _LENGTH = range(7)
 _KNOWN_NAMES = 4096

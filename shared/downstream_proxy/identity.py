@@ -22,7 +22,8 @@ _REPLACED = frozenset({b"forwarded", b"x-real-ip"})
 def names_the_client(name: bytes) -> bool:
     """Whether a field (its name in lower case) is one by which proxies name the client and the outer request.
 
-    From a peer that is not trusted such fields are claims, and are removed: some downstream believes each of them.
+    From a peer that is not trusted such fields are claims, and are removed: some downstream believes each of
+    them.
     """
     return name.startswith(b"x-forwarded-") or name in _REPLACED
 

@@ -332,6 +332,8 @@ class WireExchange:
         protocol.exchange = None
         protocol.deadline.stop()
         if reusable:
+            # The content may still wait in memory for a slow client; the connection does not wait with it.
+            self._transport.resume_reading()
             self._connection.release()
         else:
             # Not close(): what is left in the write buffer is of no use to anybody, and a downstream that
