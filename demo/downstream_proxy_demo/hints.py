@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 _EMBEDDED = (
-    ("curl -s  '{u}/echo/a%2Fb?q=%7E'", "what the downstream saw: target and header fields"),
+    ("curl -s '{u}/echo/a%2Fb?q=%7E'", "what the downstream saw: target and header fields"),
     ("curl -sN '{u}/sse?n=5'", "server-sent events, one a second, never held back"),
     ("curl -si '{u}/cookies/set?a=1&b=2'", "two Set-Cookie fields stay two"),
     ("head -c 50M /dev/zero | curl -sT - {u}/upload", "an upload, streamed and hashed"),
@@ -13,9 +13,9 @@ _EMBEDDED = (
 )
 _ANY_DOWNSTREAM = (
     ("curl -si {u}/", "the downstream's own answer"),
-    ("curl -s  {u}/-/ready", "whether the downstream can be reached"),
+    ("curl -s {u}/-/ready", "whether the downstream can be reached"),
 )
-_ALWAYS = (("curl -s  {u}/-/metrics", "what the proxy counted"),)
+_ALWAYS = (("curl -s {u}/-/metrics", "what the proxy counted"),)
 
 
 def opening(addresses: Mapping[str, str], downstream: str, embedded: bool) -> list[str]:
@@ -25,15 +25,16 @@ def opening(addresses: Mapping[str, str], downstream: str, embedded: bool) -> li
     commands = [(command.format(u=first), says) for command, says in tries]
     if len(addresses) > 1:
         commands.append((_same_bytes(list(addresses.values()), embedded), "both backends, the same bytes"))
-    width = max(len(command) for command, _ in commands)
     lines = [f"  {name:<10} {url}/" for name, url in addresses.items()]
     lines += [f"  downstream {downstream}/" if embedded else f"  downstream {downstream}"]
-    lines += ["", "Try:"]
     if embedded:
-        lines.append(f"  {first}/ in a browser: a page that tries every kind of answer")
-    return lines + [f"  {command:<{width}}  # {says}" for command, says in commands]
+        lines += ["", f"Open {first}/ in a browser: the page tries every kind of answer. Or try:"]
+    else:
+        lines += ["", "Try:"]
+    # The remark stands above its command, so that a line fits a narrow terminal and can be copied whole.
+    return lines + [line for command, says in commands for line in (f"  # {says}", f"  {command}")]
 
 
 def _same_bytes(urls: Sequence[str], embedded: bool) -> str:
     path = "/bytes/1000000" if embedded else "/"
-    return f"cmp <(curl -s {urls[0]}{path}) <(curl -s {urls[1]}{path})"
+    return f"cmp <(curl -s {urls[0]}{path}) <(curl -s {urls[1]}{path}) && echo same"

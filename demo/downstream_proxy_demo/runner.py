@@ -26,6 +26,7 @@ HOST = "127.0.0.1"
 READY_WITHIN = 30.0
 PROBE_EVERY = 0.05
 BACKENDS = {"aiohttp": "aiohttp_impl", "fastapi": "fastapi_impl"}
+QUIET = ["--no-access-log", "--log-level", "warning"]
 NEEDS_EXTRA = "FastAPI is not installed (pip install 'downstream-proxy[fastapi]')"
 
 
@@ -84,7 +85,7 @@ def demo(only: str | None, port: int, downstream: str | None, seconds: float | N
                 raise _Failed("the embedded downstream did not start")
         for name in names:
             flags = ["--host", HOST, "--port", str(ports[name]), "--downstream", downstream]
-            flags += ["--timeout-graceful-shutdown", "3", *([] if access_log else ["--no-access-log"])]
+            flags += ["--timeout-graceful-shutdown", "3", *([] if access_log else QUIET)]
             running.append(Child(name, [BACKENDS[name], *flags], happened.put))
         for name in names:
             if not _wait_until_up(ports[name], running, happened):

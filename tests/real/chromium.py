@@ -58,6 +58,7 @@ class Page:
         await self.command("Emulation.setEmulatedMedia", features=[scheme])
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         await self.command("Emulation.setDeviceMetricsOverride", **size)
+        await self.command("Emulation.setScrollbarsHidden", hidden=True)
 
     async def go(self, url: str) -> None:
         """Navigates; raises RuntimeError when the page itself does not arrive."""
