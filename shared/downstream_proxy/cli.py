@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import click
@@ -161,37 +162,47 @@ def _print_config(loaded: Loaded) -> int:
     return 0
 
 
-def _add_delegate(name: str, module: str, checkout: str, extra: str, summary: str) -> None:
-    """A command whose flags belong to another package; every argument, --help included, is passed on."""
+class _Delegate(click.Command):
+    """A command of another package: every argument, `--help` and `--` included, is passed on as it is."""
 
-    @_commands.command(
-        name, help=summary, context_settings={"ignore_unknown_options": True, "help_option_names": []}
+    def __init__(self, name: str, *, module: str, checkout: str, extra: str, summary: str) -> None:
+        super().__init__(name, help=summary, add_help_option=False)
+        self._run = partial(delegate, name, module, checkout, extra)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.args = list(args)
+        return ctx.args
+
+    def invoke(self, ctx: click.Context) -> int:
+        return self._run(ctx.args)
+
+
+_commands.add_command(
+    _Delegate(
+        "demo",
+        module="downstream_proxy_demo.runner",
+        checkout="downstream_proxy_demo.runner",
+        extra="fastapi",
+        summary="Start an embedded downstream and both backends in front of it, and print what to try.",
     )
-    @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def run(arguments: tuple[str, ...]) -> int:
-        return delegate(name, module, checkout, extra, list(arguments))
-
-
-_add_delegate(
-    "demo",
-    "downstream_proxy_demo.runner",
-    "downstream_proxy_demo.runner",
-    "fastapi",
-    "Start an embedded downstream and both backends in front of it, and print what to try.",
 )
-_add_delegate(
-    "check",
-    "downstream_proxy_suite.check",
-    "tests.check",
-    "test",
-    "Run the contract's rules against a proxy that is already running.",
+_commands.add_command(
+    _Delegate(
+        "check",
+        module="downstream_proxy_suite.check",
+        checkout="tests.check",
+        extra="test",
+        summary="Run the contract's rules against a proxy that is already running.",
+    )
 )
-_add_delegate(
-    "compare",
-    "downstream_proxy_compare.cli",
-    "compare.cli",
-    "compare",
-    "Measure client libraries and proxies on this machine.",
+_commands.add_command(
+    _Delegate(
+        "compare",
+        module="downstream_proxy_compare.cli",
+        checkout="compare.cli",
+        extra="compare",
+        summary="Measure client libraries and proxies on this machine.",
+    )
 )
 
 if __name__ == "__main__":

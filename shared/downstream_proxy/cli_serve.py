@@ -19,9 +19,8 @@ from typing import Any
 from .banner import banner, event_loop
 from .cli_delegate import MissingPartError
 from .listener import ListenError, bind, close
-from .server_tls import server_context
+from .preflight import preflight
 from .settings import Settings
-from .settings_source import require_downstream
 from .workers import Supervisor
 
 ServeFunction = Callable[[Settings, list[socket.socket]], Coroutine[Any, Any, None]]
@@ -34,9 +33,8 @@ def serve(settings: Settings) -> int:
 
     Raises ConfigurationError, ListenError or MissingPartError before anything is served.
     """
-    require_downstream(settings)
+    preflight(settings)
     backend = _backend(settings.backend)
-    server_context(settings)  # the backend builds its own; this one reports bad files before a socket is open
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise ListenError("several workers need a system with fork(); use --workers 1")
     _configure_logging(settings.log_level)

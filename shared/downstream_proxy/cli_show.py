@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from . import __version__
-from .server_tls import server_context
-from .settings_source import Loaded, require_downstream
+from .preflight import preflight
+from .settings_source import Loaded
 
 MASK = "***"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
@@ -28,8 +28,7 @@ KeyPath = tuple[str, ...]
 def check_config(loaded: Loaded) -> str:
     """One line of good news. Raises ConfigurationError when the settings could not be served."""
     settings = loaded.settings
-    require_downstream(settings)
-    server_context(settings)
+    preflight(settings)
     count = len(settings.downstreams)
     return f"configuration is good: {count} downstream{'s' if count > 1 else ''}, backend {settings.backend}"
 
