@@ -34,8 +34,11 @@ POISON = {
 
 # What `transform = "suite_hook:upper"` runs.
 HOOK = """
-def upper(chunk):
-    return chunk.upper()
+async def upper(body):
+    async for piece in body:
+        if b"!!fail!!" in piece:
+            raise ValueError("the hook failed")
+        yield piece.upper()
 """
 
 
@@ -107,9 +110,12 @@ class Backend:
     features: frozenset[str] = frozenset()
     known_gaps: frozenset[str] = frozenset()
     servers: dict[str, Server] = field(default_factory=dict)
+    unstartable: dict[str, RuntimeError] = field(default_factory=dict)
 
     def server(self, settings: str, origin: Origin, directory: Path) -> Server:
         """The running server with these settings; starts it at the first call. Skips when that cannot be."""
+        if settings in self.unstartable:
+            raise self.unstartable[settings]
         if settings not in self.servers:
             if self.url is not None:
                 if settings:
@@ -117,7 +123,11 @@ class Backend:
                 parts = urllib.parse.urlsplit(self.url)
                 self.servers[settings] = Server((parts.hostname or "127.0.0.1", parts.port or 80))
             else:
-                self.servers[settings] = self.start(settings, origin, directory)
+                try:
+                    self.servers[settings] = self.start(settings, origin, directory)
+                except RuntimeError as error:
+                    self.unstartable[settings] = error
+                    raise
         return self.servers[settings]
 
     def start(self, settings: str, origin: Origin, directory: Path, *flags: str, workers: int = 1) -> Server:
@@ -183,11 +193,8 @@ class Backend:
                     if client.read_head().status == 200:
                         server.new_log()
                         return
-            except (
-                OSError,
-                MalformedError,
-                TruncatedError,
-            ):  # not yet, or never: the deadline and the log tell
+            except (OSError, MalformedError, TruncatedError):
+                # Not yet, or never: the deadline and the log tell.
                 if server.process.poll() is not None:
                     break
         if server.process.poll() is None:

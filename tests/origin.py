@@ -121,6 +121,7 @@ class Connection(asyncio.Protocol):
             raise GoneError
         self.transport.write(data)
         await self._writable.wait()
+        self.origin.notify()
 
     async def gone(self) -> None:
         """Waits until the other side closes."""
@@ -278,6 +279,19 @@ class Origin:
                     )
             return result
 
+    def settled(self, value: Callable[[], int], quiet: float = 0.3, timeout: float = 8.0) -> int:
+        """Waits until `value()` has not changed for `quiet` seconds, and returns it."""
+        deadline = time.monotonic() + timeout
+        with self._changed:
+            last, since = value(), time.monotonic()
+            while (now := time.monotonic()) < deadline:
+                if value() != last:
+                    last, since = value(), now
+                if now - since >= quiet:
+                    return last
+                self._changed.wait(since + quiet - now)
+        raise TimeoutError(f"still moving, at {last}")
+
     def seen(self, target: str | bytes) -> list[Request]:
         """Requests recorded for this target, with any query."""
         wanted = target.encode() if isinstance(target, str) else target
@@ -311,10 +325,13 @@ class Origin:
         async def end() -> None:
             self._server.close()
             for conn in self.connections:
-                if conn._task is not None:
-                    conn._task.cancel()
                 conn.transport.abort()
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
         self.run(end())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(5)
+        self.loop.close()

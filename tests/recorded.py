@@ -36,6 +36,11 @@ class Request:
         return self.framing.done
 
     @property
+    def is_last(self) -> bool:
+        """No other request came on its connection."""
+        return self.conn.requests[-1] is self
+
+    @property
     def lines(self) -> list[bytes]:
         """The head's lines without CRLF, the request line first."""
         return self.head[:-4].split(b"\r\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .origin import Connection, Handler
+from .origin import Connection, Gate, Handler, Origin
 from .recorded import Request
 
 
@@ -30,3 +30,19 @@ def ok(body: bytes = b"", *fields: bytes) -> bytes:
 async def stall(conn: Connection, request: Request) -> None:
     """Reads what comes and never answers, until the other side leaves."""
     await conn.gone()
+
+
+def stepwise(origin: Origin, *pieces: bytes, close: bool = False) -> tuple[Handler, list[Gate]]:
+    """A script that sends the first piece at once and each further one when its gate opens; and the gates."""
+    gates = [origin.gate() for _ in pieces[1:]]
+
+    async def handler(conn: Connection, request: Request) -> None:
+        await request.read()
+        await conn.send(pieces[0])
+        for gate, piece in zip(gates, pieces[1:], strict=True):
+            await gate.wait()
+            await conn.send(piece)
+        if close:
+            conn.close()
+
+    return handler, gates

@@ -10,7 +10,6 @@ import select
 import socket
 import ssl
 import struct
-import time
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -83,14 +82,16 @@ class Client:
             self.refused_bytes = True
         return self
 
-    def pump(self, data: bytes) -> int:
-        """Sends until all is sent or the peer answers or closes; the number of bytes sent."""
+    def pump(self, data: bytes, quiet: float | None = None) -> int:
+        """Sends until all is sent or the peer answers or closes; the number of bytes sent.
+
+        A peer that takes nothing for `quiet` seconds ends it as well; without `quiet` that is a TimeoutError.
+        """
         view = memoryview(data)
-        deadline = time.monotonic() + (self.sock.gettimeout() or 8.0)
         while view and not self.refused_bytes:
-            left = deadline - time.monotonic()
-            readable, writable, _ = select.select([self.sock], [self.sock], [], max(left, 0))
-            if readable:
+            wait = quiet if quiet is not None else self.sock.gettimeout()
+            readable, writable, _ = select.select([self.sock], [self.sock], [], wait)
+            if readable or (quiet is not None and not writable):
                 break
             if not writable:
                 raise TimeoutError("the peer neither reads nor answers")
