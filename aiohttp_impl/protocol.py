@@ -2,7 +2,7 @@
 
 Everything aiohttp does with a request once it is read stays aiohttp's: web.Request, routing, middlewares,
 handlers. Leans on these parts of RequestHandler: `_messages`, `_waiter`, `_parser`, `_task_handler`,
-`finish_response`.
+`_manager`, `_request_factory`, `_request_handler`, `_handle_request`, `finish_response`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
+from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
 from downstream_proxy.http1.request_head import RequestHead
 from downstream_proxy.http1.server_connection import ServerConnection
@@ -85,6 +86,43 @@ class ProxyProtocol(web.RequestHandler):
         self.connection.response_done(bool(response.keep_alive) and not reset)
         await self.connection.lingered()
         return response, reset
+
+    async def start(self) -> None:
+        """Answer the connection's requests one after the other, all in the connection's one task.
+
+        aiohttp makes a further task for each request; without it a context variable that a middleware sets
+        stays set for the connection's next request.
+        """
+        server, handler, make_request = self._manager, self._request_handler, self._request_factory
+        assert server is not None
+        assert handler is not None
+        assert make_request is not None
+        loop, messages = self._loop, self._messages
+        task = asyncio.current_task(loop)
+        assert task is not None
+        while not self._force_close:
+            if not messages:
+                self._waiter = loop.create_future()
+                try:
+                    await self._waiter
+                finally:
+                    self._waiter = None
+            message, content = messages.popleft()
+            assert isinstance(message, RawRequestMessage)
+            server.requests_count += 1
+            request = make_request(message, content, self, StreamWriter(self, loop), task)
+            try:
+                _, reset = await self._handle_request(request, None, handler)
+            except asyncio.CancelledError:
+                self.connection.abort()
+                raise
+            except Exception:
+                self.log_exception("Unhandled exception")
+                self.connection.abort()
+                return
+            if reset:
+                self.connection.abort()
+                return
 
 
 def _message(head: RequestHead) -> RawRequestMessage:

@@ -18,10 +18,15 @@ import aiohttp
 from yarl import URL
 
 from .errors import ErrorKind, ProxyError
+from .resolving import BoundedResolver, LookupTimeoutError
 from .settings import DownstreamSettings
 
 DNS_SECONDS = 10
 """How long a resolved address is kept: a change of DNS is followed within that time."""
+
+LOOKUP_SHARE = 0.95
+"""How much of `timeouts.connect` the name lookup may take: less than all of it, so that a lookup that hangs
+is told apart from a connection that does."""
 
 
 class AddressProhibitedError(OSError):
@@ -67,11 +72,27 @@ def refuse_private(info: Any) -> socket.socket:
     """A socket for an address that is public, else AddressProhibitedError: aiohttp asks after the name is
     resolved, so no name and no spelling of an address can go around this."""
     family, kind, proto, _, sockaddr = info
-    address = ipaddress.ip_address(sockaddr[0].partition("%")[0])
-    mapped = getattr(address, "ipv4_mapped", None)
-    if not (mapped or address).is_global:
+    if not is_public(ipaddress.ip_address(sockaddr[0].partition("%")[0])):
         raise AddressProhibitedError(errno.EACCES, "address is not public")
     return socket.socket(family, kind, proto)
+
+
+def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Whether an address, and the IPv4 address inside it when there is one (mapped, 6to4, Teredo, NAT64), is
+    one host on the public network."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = [address.ipv4_mapped, address.sixtofour, *(address.teredo or ())]
+        if address in _NAT64:
+            inner.append(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+        if address.ipv4_mapped is not None:
+            return is_public(address.ipv4_mapped)
+        if any(part is not None and not is_public(part) for part in inner):
+            return False
+    return address.is_global and not address.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+"""RFC 6052, section 2.1."""
 
 
 def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
@@ -85,6 +106,7 @@ def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
         limit=0,
         keepalive_timeout=settings.pool.keep_alive or None,
         force_close=settings.pool.keep_alive == 0,
+        resolver=BoundedResolver(settings.timeouts.connect * LOOKUP_SHARE),
         ttl_dns_cache=DNS_SECONDS,
         ssl=tls_context(settings),
         socket_factory=None if settings.allow_private else refuse_private,
@@ -114,7 +136,7 @@ def connect_error(error: BaseException) -> ProxyError:
     if isinstance(error, TimeoutError):
         return ProxyError(ErrorKind.CONNECT_TIMEOUT)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        if isinstance(error.os_error, TimeoutError):
+        if isinstance(error.os_error, LookupTimeoutError):
             return ProxyError(ErrorKind.DNS_TIMEOUT)
         return ProxyError(ErrorKind.DNS_ERROR)
     if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLCertVerificationError):
@@ -128,9 +150,6 @@ def connect_error(error: BaseException) -> ProxyError:
 def _os_error_kind(error: BaseException) -> ErrorKind:
     if isinstance(error, AddressProhibitedError):
         return ErrorKind.ADDRESS_PROHIBITED
-    if isinstance(error, BaseExceptionGroup):
-        # Happy eyeballs tried several addresses: the last one speaks for all.
-        return _os_error_kind(error.exceptions[-1])
     if isinstance(error, ConnectionResetError) or (
         isinstance(error, OSError) and error.errno == errno.ECONNRESET
     ):

@@ -110,12 +110,24 @@ class ForwardedFields:
     def __init__(self, style: str) -> None:
         self._x = style in ("x-forwarded", "both")
         self._rfc = style in ("forwarded", "both")
+        self._strangers: dict[tuple[str, bytes, bytes], HeaderPairs] = {}
 
     def of(self, request: IncomingRequest, received: HeaderPairs, trusted: bool) -> HeaderPairs:
         """The fields to send on. `received` are the peer's own of this kind; used only when
         `trusted`."""
-        if not trusted:
-            received = []
+        if trusted and received:
+            return self._fields(request, received)
+        # The same few peers ask for the same few hosts: what they get is made once.
+        key = (request.peer, request.scheme, request.host)
+        fields = self._strangers.get(key)
+        if fields is None:
+            fields = self._fields(request, [])
+            if len(self._strangers) >= _CACHE_SIZE:
+                self._strangers.clear()
+            self._strangers[key] = fields
+        return fields
+
+    def _fields(self, request: IncomingRequest, received: HeaderPairs) -> HeaderPairs:
         fields: HeaderPairs = []
         peer = request.peer.encode() or b"unknown"
         if self._x:
@@ -128,10 +140,8 @@ class ForwardedFields:
         if self._rfc:
             earlier = [value for name, value in received if name.lower() == b"forwarded"]
             fields.append((b"Forwarded", b", ".join([*earlier, _forwarded_element(request, peer)])))
-        if trusted:
-            written = {name.lower() for name, _ in fields}
-            fields += [pair for pair in received if pair[0].lower() not in written]
-        return fields
+        written = {name.lower() for name, _ in fields}
+        return fields + [pair for pair in received if pair[0].lower() not in written]
 
 
 def _last(received: HeaderPairs, name: bytes) -> bytes | None:

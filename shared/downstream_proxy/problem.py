@@ -9,7 +9,9 @@ from .errors import ErrorKind, ProxyError
 from .message import HeaderPairs
 
 PROXY_NAME = b"downstream-proxy"
-_RETRY_AFTER = frozenset({ErrorKind.OVERLOADED, ErrorKind.QUEUE_FULL, ErrorKind.QUEUE_TIMEOUT})
+_RETRY_AFTER = frozenset(
+    {ErrorKind.OVERLOADED, ErrorKind.QUEUE_FULL, ErrorKind.QUEUE_TIMEOUT, ErrorKind.OUT_OF_DESCRIPTORS}
+)
 
 
 def problem_type(kind: ErrorKind) -> str:

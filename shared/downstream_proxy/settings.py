@@ -67,6 +67,12 @@ class Limits(Table):
     max_header_fields: int = option(128, "most header fields in one message", "fields", ge=1)
     max_target: Size = option(8192, "longest request target; over it 414", "bytes", ge=1)
     max_request_body: OptionalSize = option(None, "largest request body; over it 413", "bytes")
+    min_request_body_rate: int = option(
+        32,
+        "least pace of a request body, over each `timeouts.request_body_idle`; under it 408; 0 = any pace",
+        "bytes per second",
+        ge=0,
+    )
     max_inflight: int = option(10000, "most requests in the process at once; over it 503", "requests", ge=1)
     max_websocket_message: OptionalSize = option(
         16 * MiB, "largest WebSocket message; over it close 1009", "bytes"

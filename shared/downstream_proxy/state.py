@@ -75,7 +75,7 @@ class ProxyState:
             max_body=limits.max_request_body,
             head_timeout=timeouts.request_head,
             body_idle=timeouts.request_body_idle,
-            min_body_rate=0.0,
+            min_body_rate=limits.min_request_body_rate,
             keep_alive=timeouts.keep_alive,
             render_refusal=render_refusal,
             on_refusal=self.refused,

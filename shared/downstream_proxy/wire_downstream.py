@@ -1,10 +1,10 @@
-"""HTTP/1.1 towards the downstream, written and read as bytes over the connections of aiohttp's connector.
+"""HTTP/1.1 towards the downstream, over connections that aiohttp's connector makes.
 
-The connector gives the pool, name lookup, happy eyeballs and TLS; the messages are ours, because
-ClientSession.request would parse leniently, hide interim responses and retry on its own. Leans on these
-aiohttp internals, all checked by `usable` at start-up, with AiohttpDownstream as the way without them:
-TCPConnector.connect and its `_factory`, ClientRequest as its key, Connection.protocol/release/close, and
-ResponseHandler as base class.
+The connector gives name lookup, happy eyeballs and TLS; the messages are ours, because ClientSession.request
+would parse leniently, hide interim responses and retry on its own. So is the keeping of idle connections:
+aiohttp's pool asks more of each request than all the rest of an exchange. Leans on these aiohttp internals,
+all checked by `usable` at start-up, with AiohttpDownstream as the way without them: TCPConnector.connect and
+its `_factory`, ClientRequest as its key, Connection.protocol and close, and ResponseHandler as base class.
 """
 
 from __future__ import annotations
@@ -13,25 +13,17 @@ import asyncio
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 
 from .connecting import Address, connect_error, make_session
-from .downstream import DownstreamResponse, UpgradedConnection, UpgradedEvents
-from .errors import ErrorKind, ProxyError
-from .http1.response_body import ResponseBody
-from .http1.response_head import ResponseHead
-from .http1.response_reader import ResponseReader
-from .message import Body, OutgoingRequest
+from .downstream import DownstreamResponse
+from .message import OutgoingRequest
 from .settings import DownstreamSettings
-from .timers import Deadline
-
-CONTINUE_SECONDS = 1.0
-"""How long the downstream may take to ask for a body with 100 (Continue) before it is sent unasked
-(RFC 9110, section 10.1.1: a client should not wait for an indefinite period)."""
+from .wire_connection import IdleConnections, WireConnection
+from .wire_exchange import WireExchange
 
 
 def usable() -> bool:
@@ -50,299 +42,6 @@ def usable() -> bool:
     )
 
 
-class WireConnection(ResponseHandler):
-    """A pooled connection; between exchanges any byte that comes is a reason to drop it."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
-        self.exchange: WireExchange | None = None
-        self.exchanges = 0
-        self.deadline = Deadline(loop, self._expired)
-
-    def data_received(self, data: bytes) -> None:
-        if self.exchange is not None:
-            self.exchange.data_received(data)
-        elif data:
-            # Nobody asked: an answer to nothing must never become the answer to the next request.
-            self.abort()
-
-    def eof_received(self) -> None:
-        """Let the transport close: a downstream that ended its side has nothing more to say."""
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self.deadline.close()
-        if self.exchange is not None:
-            self.exchange.connection_lost(exc is None)
-        super().connection_lost(exc)
-
-    def pause_writing(self) -> None:
-        super().pause_writing()
-        if self.exchange is not None:
-            self.exchange.writing_paused()
-
-    def resume_writing(self) -> None:
-        super().resume_writing()
-        if self.exchange is not None:
-            self.exchange.writing_resumed()
-
-    def _expired(self) -> None:
-        if self.exchange is not None:
-            self.exchange.expired()
-
-
-class WireExchange:
-    """One request and its response on one connection. Implements ResponseEvents."""
-
-    def __init__(
-        self,
-        connection: Any,
-        protocol: WireConnection,
-        request: OutgoingRequest,
-        settings: DownstreamSettings,
-        finished: Callable[[], None],
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        self._connection = connection
-        self._protocol = protocol
-        assert protocol.transport is not None
-        self._transport: asyncio.Transport = protocol.transport
-        self._request = request
-        self._timeouts = settings.timeouts
-        self._finished: Callable[[], None] | None = finished
-        self._loop = loop
-        self._reused = protocol.exchanges > 0
-        self._sent = request.body is None
-        self._pump: asyncio.Task[None] | None = None
-        self._continue: asyncio.TimerHandle | None = None
-        self._tunnel: UpgradedEvents | None = None
-        self._tunnel_rest = b""
-        self.body = ResponseBody(loop, self._pause, self._resume)
-        self.reader = ResponseReader(
-            self, self.body, request.method, request.upgrade, settings.limits.max_response_head
-        )
-        self.head: asyncio.Future[ResponseHead] = loop.create_future()
-        protocol.exchange = self
-        protocol.exchanges += 1
-
-    # --- sending
-
-    def start(self, head: bytes) -> None:
-        """Write the head, and the body as far as it is there; the rest follows in a task."""
-        body = self._request.body
-        if body is None:
-            self._transport.write(head)
-            self._request_sent()
-        elif self._request.expects_continue and not body.is_eof():
-            self._transport.write(head)
-            self._continue = self._loop.call_later(CONTINUE_SECONDS, self._start_pump)
-            self._protocol.deadline.start(self._timeouts.head)
-        else:
-            try:
-                data = body.read_nowait()
-            except ProxyError as error:
-                self._give_up(error)
-                return
-            self._transport.writelines((head, *self._framed(data)))
-            if body.at_eof():
-                self._body_sent()
-            else:
-                self._pump = self._loop.create_task(self._send_body(body))
-
-    def _framed(self, data: bytes) -> tuple[bytes, ...]:
-        if not data:
-            return ()
-        if self._request.content_length is None:
-            return (b"%x\r\n" % len(data), data, b"\r\n")
-        return (data,)
-
-    def _start_pump(self) -> None:
-        """Send the body now: the downstream asked, or waited long enough."""
-        if self._continue is not None:
-            self._continue.cancel()
-            self._continue = None
-            body = self._request.body
-            assert body is not None
-            self._request.send_continue()
-            self._pump = self._loop.create_task(self._send_body(body))
-
-    async def _send_body(self, body: Body) -> None:
-        protocol, transport = self._protocol, self._transport
-        try:
-            while data := await body.readany():
-                if transport.is_closing():
-                    return
-                transport.writelines(self._framed(data))
-                if protocol.writing_paused:
-                    await protocol._drain_helper()
-        except ProxyError as error:
-            # The client's body broke off: the downstream must not take what it has for the whole.
-            self._give_up(error)
-        except ConnectionError:
-            # The connection's end is told to the reader, which decides what it means.
-            return
-        else:
-            self._body_sent()
-
-    def _body_sent(self) -> None:
-        if self._request.content_length is None:
-            self._transport.write(b"0\r\n\r\n")
-        self._sent = True
-        self._request_sent()
-
-    def _request_sent(self) -> None:
-        if not self.head.done():
-            self._protocol.deadline.start(self._timeouts.head)
-
-    def writing_paused(self) -> None:
-        if self.reader.head is None:
-            self._protocol.deadline.start(self._timeouts.read_idle)
-        if self._tunnel is not None:
-            self._tunnel.pause_client()
-
-    def writing_resumed(self) -> None:
-        if self.reader.head is None:
-            self._protocol.deadline.stop()
-        if self._tunnel is not None:
-            self._tunnel.resume_client()
-
-    # --- receiving
-
-    def data_received(self, data: bytes) -> None:
-        if self._tunnel is not None:
-            self._tunnel.downstream_data(data)
-            return
-        if self.reader.head is not None:
-            self._protocol.deadline.start(self._timeouts.read_idle)
-        self.reader.feed(data)
-
-    def connection_lost(self, clean: bool) -> None:
-        if self._tunnel is not None:
-            self._tunnel.downstream_lost()
-            self._release(False)
-        elif not self.reader.done and self.reader.untouched:
-            # Nothing came back. On a connection that had served before, the downstream most likely closed it
-            # as idle.
-            self._give_up(ProxyError(self._silent_end()))
-        else:
-            self.reader.eof(clean)
-
-    def _silent_end(self) -> ErrorKind:
-        if self._reused:
-            return ErrorKind.STALE_CONNECTION
-        return ErrorKind.CLOSED_BEFORE_HEAD if self._sent else ErrorKind.REQUEST_NOT_TAKEN
-
-    def expired(self) -> None:
-        if self.reader.head is not None:
-            self._give_up(ProxyError(ErrorKind.READ_IDLE_TIMEOUT))
-        elif self._sent or self._continue is not None:
-            self._give_up(ProxyError(ErrorKind.HEAD_TIMEOUT))
-        else:
-            self._give_up(ProxyError(ErrorKind.WRITE_TIMEOUT))
-
-    def _pause(self) -> None:
-        # The client is slow now, not the downstream: its silence is not counted while we do not listen.
-        self._transport.pause_reading()
-        self._protocol.deadline.stop()
-
-    def _resume(self) -> None:
-        if self._finished is not None:
-            self._transport.resume_reading()
-            self._protocol.deadline.start(self._timeouts.read_idle)
-
-    # --- ResponseEvents
-
-    def interim(self, status: int) -> None:
-        if status == 100:
-            self._start_pump()
-
-    def head_received(self, head: ResponseHead) -> None:
-        if self._finished is not None:
-            self._protocol.deadline.start(self._timeouts.read_idle)
-        if not self.head.done():
-            self.head.set_result(head)
-
-    def upgraded(self, head: ResponseHead, rest: bytes) -> None:
-        self._protocol.deadline.stop()
-        self._tunnel_rest = rest
-        self._transport.pause_reading()
-        if not self.head.done():
-            self.head.set_result(head)
-
-    def finished(self, reusable: bool) -> None:
-        self._release(reusable and self._sent)
-
-    def failed(self, error: ProxyError) -> None:
-        self._give_up(error)
-
-    # --- the ends
-
-    def take_over(self, events: UpgradedEvents) -> UpgradedConnection:
-        """After 101: bytes go to `events` from now on."""
-        self._tunnel = events
-        if self._tunnel_rest:
-            events.downstream_data(self._tunnel_rest)
-            self._tunnel_rest = b""
-        self._transport.resume_reading()
-        return self
-
-    def write(self, data: bytes) -> None:
-        self._transport.write(data)
-
-    def pause_reading(self) -> None:
-        self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._transport.resume_reading()
-
-    def write_eof(self) -> None:
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-
-    def close(self) -> None:
-        """End an upgraded connection after what was written."""
-        self._transport.close()
-
-    def abort(self) -> None:
-        """Give the exchange up; the downstream sees its connection end at once."""
-        self._give_up(ProxyError(ErrorKind.CLIENT_GONE))
-
-    def _give_up(self, error: ProxyError) -> None:
-        self.reader.done = True
-        self.body.fail(error)
-        if not self.head.done():
-            self.head.set_exception(error)
-            # Nobody may be waiting any more; an exception that nobody fetches is not worth a warning then.
-            self.head.exception()
-        self._release(False)
-
-    def _release(self, reusable: bool) -> None:
-        finished, self._finished = self._finished, None
-        if finished is None:
-            return
-        if self._continue is not None:
-            self._continue.cancel()
-            self._continue = None
-        if (
-            self._pump is not None
-            and not self._pump.done()
-            and self._pump is not asyncio.current_task(self._loop)
-        ):
-            self._pump.cancel()
-        protocol = self._protocol
-        protocol.exchange = None
-        protocol.deadline.stop()
-        if reusable:
-            # The content may still wait in memory for a slow client; the connection does not wait with it.
-            self._transport.resume_reading()
-            self._connection.release()
-        else:
-            # Not close(): what is left in the write buffer is of no use to anybody, and a downstream that
-            # does not read would hold the socket for ever.
-            protocol.abort()
-            self._connection.close()
-        finished()
-
-
 class WireDownstream:
     """One downstream address behind the Downstream seam."""
 
@@ -352,6 +51,7 @@ class WireDownstream:
         self._settings = settings
         self._address = address
         self._session: aiohttp.ClientSession | None = None
+        self._idle = IdleConnections(settings.pool.keep_alive)
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -372,22 +72,16 @@ class WireDownstream:
         )
 
     async def close(self) -> None:
+        self._idle.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
 
     async def send(self, request: OutgoingRequest, finished: Callable[[], None]) -> DownstreamResponse:
-        try:
-            connection = await self._connect(self._key, [], self._timeout)
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            finished()
-            raise connect_error(error) from error
-        except BaseException:
-            finished()
-            raise
-        protocol = connection.protocol
-        assert isinstance(protocol, WireConnection)
-        exchange = WireExchange(connection, protocol, request, self._settings, finished, self._loop)
+        connection = self._idle.take()
+        if connection is None:
+            connection = await self._connect_anew(finished)
+        exchange = WireExchange(connection, request, self._settings, finished, self._loop)
         exchange.start(_head_bytes(request))
         try:
             head = await exchange.head
@@ -405,6 +99,20 @@ class WireDownstream:
             exchange.abort,
             exchange.take_over if head.status == 101 else None,
         )
+
+    async def _connect_anew(self, finished: Callable[[], None]) -> WireConnection:
+        try:
+            hold = await self._connect(self._key, [], self._timeout)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            finished()
+            raise connect_error(error) from error
+        except BaseException:
+            finished()
+            raise
+        connection = hold.protocol
+        assert isinstance(connection, WireConnection)
+        connection.hold, connection.idle = hold, self._idle
+        return connection
 
 
 def _head_bytes(request: OutgoingRequest) -> bytes:

@@ -48,4 +48,10 @@ FIELD_VALUE_ONLY = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 def split_list(value: bytes) -> list[bytes]:
     """The non-empty members of a comma-separated list, in lower case (RFC 9110, section 5.6.1)."""
+    if value in _SINGLE:
+        return [value]
     return [member for part in value.lower().split(b",") if (member := part.strip(b" \t"))]
+
+
+_SINGLE = frozenset({b"keep-alive", b"close"})
+"""What Connection mostly says."""

@@ -1,0 +1,114 @@
+"""Connections to a downstream, in an exchange and between two.
+
+A subclass of aiohttp's client protocol, so that aiohttp's connector can make it. Knows no HTTP: in an
+exchange the exchange is told of all that happens, and between two exchanges nothing may happen.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+
+from .timers import Deadline
+
+if TYPE_CHECKING:
+    from .wire_exchange import WireExchange
+
+
+class IdleConnections:
+    """Connections between two exchanges; the one used last is used next, so that few stay open under little
+    load.
+
+    seconds: how long one may wait; 0 keeps none.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._idle: dict[WireConnection, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def put(self, connection: WireConnection) -> None:
+        if self._seconds > 0:
+            self._idle[connection] = None
+            connection.deadline.start(self._seconds)
+        else:
+            connection.drop()
+
+    def take(self) -> WireConnection | None:
+        while self._idle:
+            connection, _ = self._idle.popitem()
+            if connection.is_connected():
+                return connection
+            connection.drop()
+        return None
+
+    def discard(self, connection: WireConnection) -> None:
+        self._idle.pop(connection, None)
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.popitem()[0].drop()
+
+
+class WireConnection(ResponseHandler):
+    """A connection; between exchanges any byte that comes is a reason to drop it.
+
+    hold: aiohttp's Connection, kept for as long as the connection lives. idle: where it waits between
+    exchanges.
+    """
+
+    hold: Connection
+    idle: IdleConnections
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self.exchange: WireExchange | None = None
+        self.exchanges = 0
+        self.deadline = Deadline(loop, self._expired)
+
+    def data_received(self, data: bytes) -> None:
+        if self.exchange is not None:
+            self.exchange.data_received(data)
+        elif data:
+            # Nobody asked: an answer to nothing must never become the answer to the next request.
+            self.drop()
+
+    def eof_received(self) -> None:
+        """Let the transport close: a downstream that ended its side has nothing more to say."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.deadline.close()
+        if self.exchange is not None:
+            self.exchange.connection_lost(exc is None)
+        elif self.exchanges:
+            self.drop()
+        super().connection_lost(exc)
+
+    def drop(self) -> None:
+        """End the connection and aiohttp's hold on it. Not a close that waits: what is left in the write
+        buffer is of no use to anybody, and a downstream that does not read would keep the socket for ever."""
+        self.idle.discard(self)
+        self.deadline.close()
+        self.abort()
+        self.hold.close()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.exchange is not None:
+            self.exchange.writing_paused()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.exchange is not None:
+            self.exchange.writing_resumed()
+
+    def _expired(self) -> None:
+        if self.exchange is not None:
+            self.exchange.expired()
+        else:
+            self.drop()
