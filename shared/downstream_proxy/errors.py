@@ -119,120 +119,107 @@ class ErrorEntry:
     retry: Retry = Retry.NEVER
 
 
-_K, _S, _P = ErrorKind, Stage, Party
+_K, _S = ErrorKind, Stage
+_CLIENT, _PROXY, _DOWN = Party.CLIENT, Party.PROXY, Party.DOWNSTREAM
 
 ERRORS: dict[ErrorKind, ErrorEntry] = {
-    _K.MALFORMED_REQUEST: ErrorEntry(400, _S.REQUEST_HEAD, _P.CLIENT, None, "The request is malformed"),
+    _K.MALFORMED_REQUEST: ErrorEntry(400, _S.REQUEST_HEAD, _CLIENT, None, "The request is malformed"),
     _K.REQUEST_HEAD_TOO_LARGE: ErrorEntry(
-        431, _S.REQUEST_HEAD, _P.CLIENT, None, "The request's header section is too large"
+        431, _S.REQUEST_HEAD, _CLIENT, None, "The request's header section is too large"
     ),
-    _K.TARGET_TOO_LONG: ErrorEntry(414, _S.REQUEST_HEAD, _P.CLIENT, None, "The request target is too long"),
+    _K.TARGET_TOO_LONG: ErrorEntry(414, _S.REQUEST_HEAD, _CLIENT, None, "The request target is too long"),
     _K.REQUEST_HEAD_TIMEOUT: ErrorEntry(
-        408, _S.REQUEST_HEAD, _P.CLIENT, None, "The request's header section took too long"
+        408, _S.REQUEST_HEAD, _CLIENT, None, "The request's header section took too long"
     ),
     _K.VERSION_NOT_SUPPORTED: ErrorEntry(
-        505, _S.REQUEST_HEAD, _P.CLIENT, None, "Only HTTP/1.1 and HTTP/1.0 are supported"
+        505, _S.REQUEST_HEAD, _CLIENT, None, "Only HTTP/1.1 and HTTP/1.0 are supported"
     ),
     _K.TRANSFER_CODING_NOT_IMPLEMENTED: ErrorEntry(
-        501, _S.REQUEST_HEAD, _P.CLIENT, None, "The transfer coding is not implemented"
+        501, _S.REQUEST_HEAD, _CLIENT, None, "The transfer coding is not implemented"
     ),
-    _K.METHOD_NOT_ALLOWED: ErrorEntry(405, _S.REQUEST_HEAD, _P.CLIENT, None, "The method is not allowed"),
+    _K.METHOD_NOT_ALLOWED: ErrorEntry(405, _S.REQUEST_HEAD, _CLIENT, None, "The method is not allowed"),
     _K.METHOD_NOT_IMPLEMENTED: ErrorEntry(
-        501, _S.REQUEST_HEAD, _P.CLIENT, None, "The method is not implemented"
+        501, _S.REQUEST_HEAD, _CLIENT, None, "The method is not implemented"
     ),
-    _K.EXPECTATION_FAILED: ErrorEntry(417, _S.REQUEST_HEAD, _P.CLIENT, None, "The expectation cannot be met"),
+    _K.EXPECTATION_FAILED: ErrorEntry(417, _S.REQUEST_HEAD, _CLIENT, None, "The expectation cannot be met"),
     _K.TARGET_ESCAPES_PREFIX: ErrorEntry(
-        400, _S.REQUEST_HEAD, _P.CLIENT, "http_request_denied", "The request target leaves its route"
+        400, _S.REQUEST_HEAD, _CLIENT, "http_request_denied", "The request target leaves its route"
     ),
-    _K.NO_ROUTE: ErrorEntry(404, _S.REQUEST_HEAD, _P.CLIENT, "destination_not_found", "No route matches"),
-    _K.FORBIDDEN: ErrorEntry(403, _S.REQUEST_HEAD, _P.CLIENT, None, "This address may not ask for that"),
+    _K.NO_ROUTE: ErrorEntry(404, _S.REQUEST_HEAD, _CLIENT, "destination_not_found", "No route matches"),
+    _K.FORBIDDEN: ErrorEntry(403, _S.REQUEST_HEAD, _CLIENT, None, "This address may not ask for that"),
     _K.LOOP_DETECTED: ErrorEntry(
-        508, _S.REQUEST_HEAD, _P.PROXY, "proxy_loop_detected", "The request came back to this proxy"
+        508, _S.REQUEST_HEAD, _PROXY, "proxy_loop_detected", "The request came back to this proxy"
     ),
     _K.BAD_WEBSOCKET_HANDSHAKE: ErrorEntry(
-        400, _S.REQUEST_HEAD, _P.CLIENT, None, "The WebSocket handshake is malformed"
+        400, _S.REQUEST_HEAD, _CLIENT, None, "The WebSocket handshake is malformed"
     ),
     _K.WEBSOCKET_VERSION: ErrorEntry(
-        426, _S.REQUEST_HEAD, _P.CLIENT, None, "Only WebSocket version 13 is supported"
+        426, _S.REQUEST_HEAD, _CLIENT, None, "Only WebSocket version 13 is supported"
     ),
     _K.WEBSOCKET_ORIGIN: ErrorEntry(
-        403, _S.REQUEST_HEAD, _P.CLIENT, None, "The WebSocket's Origin is not allowed"
+        403, _S.REQUEST_HEAD, _CLIENT, None, "The WebSocket's Origin is not allowed"
     ),
     _K.MALFORMED_REQUEST_BODY: ErrorEntry(
-        400, _S.REQUEST_BODY, _P.CLIENT, "http_request_error", "The request body is malformed"
+        400, _S.REQUEST_BODY, _CLIENT, "http_request_error", "The request body is malformed"
     ),
     _K.REQUEST_BODY_TOO_LARGE: ErrorEntry(
-        413, _S.REQUEST_BODY, _P.CLIENT, "http_request_error", "The request body is too large"
+        413, _S.REQUEST_BODY, _CLIENT, "http_request_error", "The request body is too large"
     ),
     _K.REQUEST_BODY_TIMEOUT: ErrorEntry(
-        408, _S.REQUEST_BODY, _P.CLIENT, "http_request_error", "The request body came too slowly"
+        408, _S.REQUEST_BODY, _CLIENT, "http_request_error", "The request body came too slowly"
     ),
     _K.REQUEST_TRAILERS_TOO_LARGE: ErrorEntry(
         431,
         _S.REQUEST_BODY,
-        _P.CLIENT,
+        _CLIENT,
         "http_request_error",
         "The request's trailers or extensions are too large",
     ),
-    _K.CLIENT_GONE: ErrorEntry(499, _S.REQUEST_BODY, _P.CLIENT, None, "The client left"),
+    _K.CLIENT_GONE: ErrorEntry(499, _S.REQUEST_BODY, _CLIENT, None, "The client left"),
     _K.OVERLOADED: ErrorEntry(
-        503, _S.QUEUE, _P.PROXY, "connection_limit_reached", "The proxy has too many requests in flight"
+        503, _S.QUEUE, _PROXY, "connection_limit_reached", "The proxy has too many requests in flight"
     ),
     _K.QUEUE_FULL: ErrorEntry(
-        503, _S.QUEUE, _P.PROXY, "connection_limit_reached", "Too many requests wait for this downstream"
+        503, _S.QUEUE, _PROXY, "connection_limit_reached", "Too many requests wait for this downstream"
     ),
     _K.QUEUE_TIMEOUT: ErrorEntry(
-        503,
-        _S.QUEUE,
-        _P.PROXY,
-        "connection_limit_reached",
-        "No connection to the downstream came free in time",
+        503, _S.QUEUE, _PROXY, "connection_limit_reached", "No connection to the downstream came free in time"
     ),
     _K.DNS_ERROR: ErrorEntry(
-        502, _S.DNS, _P.DOWNSTREAM, "dns_error", "The downstream's name cannot be resolved", Retry.ALWAYS
+        502, _S.DNS, _DOWN, "dns_error", "The downstream's name cannot be resolved", Retry.ALWAYS
     ),
     _K.DNS_TIMEOUT: ErrorEntry(
-        504, _S.DNS, _P.DOWNSTREAM, "dns_timeout", "Resolving the downstream's name took too long"
+        504, _S.DNS, _DOWN, "dns_timeout", "Resolving the downstream's name took too long"
     ),
     _K.CONNECTION_REFUSED: ErrorEntry(
-        502,
-        _S.CONNECT,
-        _P.DOWNSTREAM,
-        "connection_refused",
-        "The downstream refused the connection",
-        Retry.ALWAYS,
+        502, _S.CONNECT, _DOWN, "connection_refused", "The downstream refused the connection", Retry.ALWAYS
     ),
     _K.UNREACHABLE: ErrorEntry(
-        502,
-        _S.CONNECT,
-        _P.DOWNSTREAM,
-        "destination_unavailable",
-        "The downstream cannot be reached",
-        Retry.ALWAYS,
+        502, _S.CONNECT, _DOWN, "destination_unavailable", "The downstream cannot be reached", Retry.ALWAYS
     ),
     _K.ADDRESS_PROHIBITED: ErrorEntry(
         502,
         _S.CONNECT,
-        _P.PROXY,
+        _PROXY,
         "destination_ip_prohibited",
         "The downstream's name leads to an address that is not allowed",
     ),
     _K.CONNECT_TIMEOUT: ErrorEntry(
-        504, _S.CONNECT, _P.DOWNSTREAM, "connection_timeout", "Connecting to the downstream took too long"
+        504, _S.CONNECT, _DOWN, "connection_timeout", "Connecting to the downstream took too long"
     ),
     _K.OUT_OF_DESCRIPTORS: ErrorEntry(
-        503, _S.CONNECT, _P.PROXY, "connection_limit_reached", "The proxy has no file descriptor left"
+        503, _S.CONNECT, _PROXY, "connection_limit_reached", "The proxy has no file descriptor left"
     ),
     _K.TLS_CERTIFICATE: ErrorEntry(
-        502, _S.TLS, _P.DOWNSTREAM, "tls_certificate_error", "The downstream's certificate is not trusted"
+        502, _S.TLS, _DOWN, "tls_certificate_error", "The downstream's certificate is not trusted"
     ),
     _K.TLS_PROTOCOL: ErrorEntry(
-        502, _S.TLS, _P.DOWNSTREAM, "tls_protocol_error", "The TLS handshake with the downstream failed"
+        502, _S.TLS, _DOWN, "tls_protocol_error", "The TLS handshake with the downstream failed"
     ),
     _K.STALE_CONNECTION: ErrorEntry(
         502,
         _S.RESPONSE_HEAD,
-        _P.DOWNSTREAM,
+        _DOWN,
         "connection_terminated",
         "The downstream closed an idle connection as it was used again",
         Retry.IDEMPOTENT,
@@ -240,95 +227,76 @@ ERRORS: dict[ErrorKind, ErrorEntry] = {
     _K.REQUEST_NOT_TAKEN: ErrorEntry(
         502,
         _S.REQUEST_BODY,
-        _P.DOWNSTREAM,
+        _DOWN,
         "connection_terminated",
         "The downstream closed the connection while the request was sent",
-        Retry.IDEMPOTENT,
     ),
     _K.WRITE_TIMEOUT: ErrorEntry(
-        504,
-        _S.REQUEST_BODY,
-        _P.DOWNSTREAM,
-        "connection_write_timeout",
-        "The downstream stopped reading the request",
+        504, _S.REQUEST_BODY, _DOWN, "connection_write_timeout", "The downstream stopped reading the request"
     ),
     _K.CLOSED_BEFORE_HEAD: ErrorEntry(
         502,
         _S.RESPONSE_HEAD,
-        _P.DOWNSTREAM,
+        _DOWN,
         "connection_terminated",
         "The downstream closed the connection before it answered",
         Retry.IDEMPOTENT,
     ),
     _K.HEAD_TIMEOUT: ErrorEntry(
-        504,
-        _S.RESPONSE_HEAD,
-        _P.DOWNSTREAM,
-        "http_response_timeout",
-        "The downstream's answer did not begin in time",
+        504, _S.RESPONSE_HEAD, _DOWN, "http_response_timeout", "The downstream's answer did not begin in time"
     ),
     _K.MALFORMED_RESPONSE: ErrorEntry(
-        502, _S.RESPONSE_HEAD, _P.DOWNSTREAM, "http_protocol_error", "The downstream's answer is malformed"
+        502, _S.RESPONSE_HEAD, _DOWN, "http_protocol_error", "The downstream's answer is malformed"
     ),
     _K.RESPONSE_HEAD_TOO_LARGE: ErrorEntry(
         502,
         _S.RESPONSE_HEAD,
-        _P.DOWNSTREAM,
+        _DOWN,
         "http_response_header_section_size",
         "The downstream's header section is too large",
     ),
     _K.UPGRADE_FAILED: ErrorEntry(
-        502,
-        _S.RESPONSE_HEAD,
-        _P.DOWNSTREAM,
-        "http_upgrade_failed",
-        "The downstream's answer to the upgrade is wrong",
+        502, _S.RESPONSE_HEAD, _DOWN, "http_upgrade_failed", "The downstream's answer to the upgrade is wrong"
     ),
     _K.TOTAL_TIMEOUT: ErrorEntry(
         504,
         _S.RESPONSE_HEAD,
-        _P.DOWNSTREAM,
+        _DOWN,
         "http_response_timeout",
         "The exchange with the downstream took too long",
     ),
     _K.RESPONSE_INCOMPLETE: ErrorEntry(
-        502,
-        _S.RESPONSE_BODY,
-        _P.DOWNSTREAM,
-        "http_response_incomplete",
-        "The downstream's answer was cut off",
+        502, _S.RESPONSE_BODY, _DOWN, "http_response_incomplete", "The downstream's answer was cut off"
     ),
     _K.MALFORMED_RESPONSE_BODY: ErrorEntry(
         502,
         _S.RESPONSE_BODY,
-        _P.DOWNSTREAM,
+        _DOWN,
         "http_response_transfer_coding",
         "The downstream's answer is wrongly chunked",
     ),
     _K.READ_IDLE_TIMEOUT: ErrorEntry(
         504,
         _S.RESPONSE_BODY,
-        _P.DOWNSTREAM,
+        _DOWN,
         "connection_read_timeout",
         "The downstream fell silent within its answer",
     ),
     _K.RESPONSE_TOO_LARGE_TO_BUFFER: ErrorEntry(
         502,
         _S.RESPONSE_BODY,
-        _P.DOWNSTREAM,
+        _DOWN,
         "http_response_body_size",
         "The downstream's answer is too large to be buffered",
     ),
     _K.TRANSFORM_FAILED: ErrorEntry(
         502,
         _S.RESPONSE_BODY,
-        _P.PROXY,
+        _PROXY,
         "http_response_content_coding",
         "The downstream's answer could not be transformed",
     ),
-    _K.INTERNAL: ErrorEntry(
-        500, _S.REQUEST_HEAD, _P.PROXY, "proxy_internal_error", "The proxy made a mistake"
-    ),
+    _K.INTERNAL: ErrorEntry(500, _S.REQUEST_HEAD, _PROXY, "proxy_internal_error", "The proxy made a mistake"),
 }
 
 
