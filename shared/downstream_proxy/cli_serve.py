@@ -8,9 +8,11 @@ What it must not know: how a backend serves; it calls `serve(settings, sockets)`
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine
@@ -58,8 +60,18 @@ def _run(
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> int:
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(backend(settings, sockets))
+        runner.run(_until_stopped(backend(settings, sockets)))
     return 0
+
+
+async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
+    """Await `serving`, and cancel it on a stop signal that comes before it listens for them itself."""
+    task = asyncio.ensure_future(serving)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
 
 
 def _backend(name: str) -> ServeFunction:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -28,8 +31,6 @@ class StandIn:
         self.loop = ""
 
     async def serve(self, settings: Settings, sockets: list[socket.socket]) -> None:
-        import asyncio
-
         self.settings = settings
         self.addresses = [sock.getsockname() for sock in sockets]
         self.loop = type(asyncio.get_running_loop()).__module__
@@ -191,6 +192,24 @@ def test_serve_runs_on_asyncio_without_uvloop(
     _, _, err = run("serve", "--downstream", URL, "--port", "0")
     assert stand_in.loop.startswith("asyncio")
     assert any("loop          asyncio, Python " in line for line in err)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_during_the_start_still_ends_in_order(
+    run: Run, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    closed: list[bool] = []
+
+    async def starting(_settings: Settings, _sockets: list[socket.socket]) -> None:
+        try:
+            os.kill(os.getpid(), number)
+            await asyncio.get_running_loop().create_future()
+        finally:
+            closed.append(True)
+
+    monkeypatch.setattr(sys.modules["aiohttp_impl"], "serve", starting)
+    code, _, _ = run("serve", "--downstream", URL, "--port", "0")
+    assert (code, closed) == (0, [True])
 
 
 def test_every_flag_reaches_its_setting(run: Run, stand_in: StandIn, tmp_path: Path) -> None:
