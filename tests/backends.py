@@ -89,7 +89,10 @@ class Server:
 
     def stop(self) -> None:
         """SIGTERM; AssertionError unless it ends with code 0 and without a traceback."""
-        if self.process is None or self.process.poll() is not None:
+        if self.process is None:
+            return
+        if self.process.poll() is not None:
+            assert "Traceback" not in self.new_log(), self.log()[-4000:]
             return
         self.signal(signal.SIGTERM)
         code = self.wait()
@@ -130,12 +133,22 @@ class Backend:
                     raise
         return self.servers[settings]
 
-    def start(self, settings: str, origin: Origin, directory: Path, *flags: str, workers: int = 1) -> Server:
-        """A new server of our own.
+    def start(self, settings: str, origin: Origin, directory: Path) -> Server:
+        """A new server of our own, once it answers; RuntimeError when it does not.
 
         In `settings`, which is TOML, $ORIGIN is the origin's authority, $PORT its port, $DIRECTORY a fresh
         directory that holds `secret.txt` and is on the module path.
         """
+        server = self._spawn(settings, origin, directory)
+        self._await_start(server)
+        return server
+
+    def failing_start(self, settings: str, origin: Origin, directory: Path) -> tuple[int, str]:
+        """Exit code and standard error of a start that should not come about."""
+        server = self._spawn(settings, origin, directory)
+        return server.wait(), server.log()
+
+    def _spawn(self, settings: str, origin: Origin, directory: Path) -> Server:
         if self.module is None:
             pytest.skip("needs a server that the suite can start")
         directory = directory / f"{self.name}-{time.monotonic_ns()}"
@@ -159,17 +172,9 @@ class Backend:
         log = directory / "stderr.txt"
         with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener, log.open("wb") as errors:
             address = listener.getsockname()[:2]
+            flags = ["--fd", str(listener.fileno()), "--config", str(config)]
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    self.module,
-                    "--fd",
-                    str(listener.fileno()),
-                    "--config",
-                    str(config),
-                    *flags,
-                ],
+                [sys.executable, "-m", self.module, *flags],
                 pass_fds=[listener.fileno()],
                 env=environment,
                 cwd=directory,
@@ -177,9 +182,7 @@ class Backend:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
-        server = Server(address, process, log)
-        self._await_start(server)
-        return server
+        return Server(address, process, log)
 
     @staticmethod
     def _await_start(server: Server) -> None:
@@ -190,9 +193,9 @@ class Backend:
             try:
                 with server.connect(timeout=1.0) as client:
                     client.send(b"GET /-/healthy HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n")
-                    if client.read_head().status == 200:
-                        server.new_log()
-                        return
+                    client.read_head()
+                    server.new_log()
+                    return
             except (OSError, MalformedError, TruncatedError):
                 # Not yet, or never: the deadline and the log tell.
                 if server.process.poll() is not None:

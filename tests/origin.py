@@ -8,6 +8,7 @@ it echoes. It must not know proxies, settings or rules.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -39,7 +40,7 @@ class Connection(asyncio.Protocol):
         self._wake = asyncio.Event()
         self._writable = asyncio.Event()
         self._writable.set()
-        self._task: asyncio.Task[None] | None = None
+        self._ended_event = asyncio.Event()
 
     # -- asyncio.Protocol
 
@@ -48,7 +49,9 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self.origin.connections.append(self)
         self.number = len(self.origin.connections)
-        self._task = asyncio.get_running_loop().create_task(self._serve())
+        task = asyncio.get_running_loop().create_task(self._serve())
+        self.origin.tasks.add(task)
+        task.add_done_callback(self.origin.tasks.discard)
         self.origin.notify()
 
     def data_received(self, data: bytes) -> None:
@@ -68,6 +71,7 @@ class Connection(asyncio.Protocol):
     def _ended(self) -> None:
         if self.closed_at is None:
             self.closed_at = time.monotonic()
+        self._ended_event.set()
         self._wake.set()
         self._writable.set()
         self.origin.notify()
@@ -122,6 +126,12 @@ class Connection(asyncio.Protocol):
         self.transport.write(data)
         await self._writable.wait()
         self.origin.notify()
+
+    async def quiet(self, seconds: float) -> None:
+        """Waits as long, for scripts that drip; `GoneError` as soon as the other side closes."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended_event.wait(), seconds)
+            raise GoneError
 
     async def gone(self) -> None:
         """Waits until the other side closes."""
@@ -202,6 +212,7 @@ class Origin:
         self.requests: list[Request] = []
         self.errors: list[BaseException] = []  # requests that are not strict HTTP/1.1, failed scripts
         self.cut: list[Connection] = []  # connections that ended inside a head
+        self.tasks: set[asyncio.Task[None]] = set()
         self._scripts: dict[bytes, Handler] = {}
         self._changed = threading.Condition()
         self.loop = asyncio.new_event_loop()

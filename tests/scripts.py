@@ -29,6 +29,7 @@ def ok(body: bytes = b"", *fields: bytes) -> bytes:
 
 async def stall(conn: Connection, request: Request) -> None:
     """Reads what comes and never answers, until the other side leaves."""
+    await request.read()
     await conn.gone()
 
 

@@ -95,3 +95,23 @@ def proxy_with(
 def proxy(proxy_with: Callable[[str], Lab]) -> Lab:
     """A lab around the server with default settings."""
     return proxy_with("")
+
+
+@pytest.fixture
+def start(
+    request: pytest.FixtureRequest, backend: Backend, origin: Origin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Lab]]:
+    """`start(toml)`: a lab around a server of the test's own, which it may end."""
+    labs: list[Lab] = []
+    request.node.stash[LAB] = labs
+
+    def make(settings: str = "") -> Lab:
+        labs.append(Lab(backend.start(settings, origin, tmp_path_factory.getbasetemp()), origin))
+        return labs[-1]
+
+    yield make
+    for lab in labs:
+        for client in lab.clients:
+            client.close()
+    for lab in labs:
+        lab.server.stop()

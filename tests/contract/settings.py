@@ -85,3 +85,77 @@ max_target = 200
 max_request_body = 10000
 max_websocket_message = 10000
 """
+
+
+# Downstreams that fail, each in its way, with short deadlines.
+FAULTS = """
+[downstreams.refused]
+prefix = "/refused"
+url = "http://127.0.0.1:1"
+[downstreams.dns]
+prefix = "/dns"
+url = "http://no-such-host.invalid"
+[downstreams.private]
+prefix = "/private"
+url = "http://localhost:$PORT"
+allow_private = false
+[downstreams.quick]
+prefix = "/quick"
+url = "http://$ORIGIN"
+timeouts = { head = 0.4, read_idle = 0.4 }
+[downstreams.total]
+prefix = "/total"
+url = "http://$ORIGIN"
+timeouts = { total = 0.5 }
+[downstreams.once]
+prefix = "/once"
+url = "http://$ORIGIN"
+retry = { attempts = 1 }
+[downstreams.rest]
+url = "http://$ORIGIN"
+"""
+
+# Little room towards the downstream.
+POOLS = """
+[downstreams.queue]
+prefix = "/queue"
+url = "http://$ORIGIN"
+pool = { max_connections = 1, max_queue = 2 }
+[downstreams.impatient]
+prefix = "/impatient"
+url = "http://$ORIGIN"
+pool = { max_connections = 1, max_queue = 5 }
+timeouts = { pool = 0.4 }
+[downstreams.rest]
+url = "http://$ORIGIN"
+"""
+
+INFLIGHT = """
+[limits]
+max_inflight = 2
+"""
+
+# Little patience with clients.
+HASTY = """
+[timeouts]
+request_head = 0.5
+request_body_idle = 0.5
+keep_alive = 0.5
+"""
+
+ADMIN_ELSEWHERE = """
+[admin]
+prefix = "/.internal/"
+allow = ["10.0.0.0/8"]
+"""
+
+WEBSOCKETS = """
+[limits]
+max_websocket_message = 1000
+[downstreams.guarded]
+prefix = "/guarded"
+url = "http://$ORIGIN"
+websocket_origins = ["https://good.example"]
+[downstreams.rest]
+url = "http://$ORIGIN"
+"""

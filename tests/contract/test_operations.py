@@ -1,0 +1,179 @@
+"""Chapter operations: starting, stopping and looking inside lose no request."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+
+import pytest
+
+from ..backends import Backend, Server
+from ..origin import Connection, Origin
+from ..parse import TruncatedError
+from ..recorded import Request
+from ..scripts import ok, stall
+from ..wire import Client
+from .lab import Lab, get, rule
+from .settings import ADMIN_ELSEWHERE
+
+ProxyWith = Callable[[str], Lab]
+Start = Callable[[str], Lab]
+
+
+def wait_refused(server: Server) -> None:
+    """Until nobody listens any more."""
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline:
+        try:
+            with Client(server.address) as client:
+                client.readable(0.02)
+        except OSError:
+            return
+    raise AssertionError("the listener stays open")
+
+
+@rule("operations.admin")
+def test_health_and_readiness_are_answered_here(proxy: Lab) -> None:
+    healthy = proxy.ask(get(b"/-/healthy"))
+    assert (healthy.status, healthy.body) == (200, b"ok\n")
+    assert proxy.ask(get(b"/-/ready")).status == 200
+    assert proxy.ask(get(b"/-/healthy", method=b"HEAD")).status == 200
+    for target in (b"/-/nothing", b"/-/", b"/-/healthy/x", b"/-/%68ealthy"):
+        assert proxy.ask(get(target)).status == 404
+    assert not proxy.others()
+
+
+@rule("operations.admin")
+@pytest.mark.parametrize(
+    "target", [b"/-", b"/%2d/healthy", b"//-/healthy", b"/x/../-/healthy", b"/-x/healthy"]
+)
+def test_what_only_resembles_the_admin_prefix_is_forwarded(proxy: Lab, target: bytes) -> None:
+    assert proxy.forwarded(get(target)).target == target
+
+
+@rule("operations.metrics")
+def test_metrics_are_for_allowed_peers(proxy: Lab, proxy_with: ProxyWith) -> None:
+    response = proxy.ask(get(b"/-/metrics"))
+    assert response.status == 200
+    assert (response.one(b"content-type") or b"").startswith(b"text/plain")
+    assert b"# TYPE " in response.body
+    elsewhere = proxy_with(ADMIN_ELSEWHERE)
+    elsewhere.origin.reset()  # its start asked for /-/healthy, which goes downstream here
+    assert elsewhere.ask(get(b"/.internal/metrics")).status == 403
+    forged = b"X-Forwarded-For: 10.0.0.1"
+    assert elsewhere.ask(get(b"/.internal/metrics", forged)).status == 403
+    assert elsewhere.ask(get(b"/.internal/ready")).status == 200
+    assert elsewhere.forwarded(get(b"/-/metrics")).target == b"/-/metrics"
+
+
+@rule("operations.drain", "operations.drain-tells-clients")
+def test_sigterm_lets_requests_end_and_exits_cleanly(start: Start) -> None:
+    lab = start("")
+    gates = [lab.origin.gate(), lab.origin.gate()]
+
+    async def later(conn: Connection, request: Request) -> None:
+        await gates[0].wait()
+        await conn.send(ok(b"whole"))
+
+    async def half(conn: Connection, request: Request) -> None:
+        await conn.send(ok(b"whole")[:-3])
+        await gates[1].wait()
+        await conn.send(b"ole")
+
+    lab.origin.script("/later", later)
+    lab.origin.script("/half", half)
+    idle = lab.connect()
+    idle.send(get(b"/idle")).read_response()
+    clients = [lab.send(get(b"/later")), lab.send(get(b"/half"))]
+    lab.origin.wait_head("/later")
+    head = clients[1].read_head()
+    lab.server.signal(signal.SIGTERM)
+    wait_refused(lab.server)
+    assert idle.ended()
+    for gate in gates:
+        gate.open()
+    response = clients[0].read_response()
+    assert response.body == b"whole"
+    assert b"close" in b",".join(response.all(b"connection")).lower()
+    assert clients[0].ended()
+    assert clients[1].read_body(head).body == b"whole"
+    assert clients[1].ended()
+    assert lab.server.wait() == 0
+
+
+@rule("operations.drain-ready")
+def test_readiness_fails_before_the_listener_closes(start: Start) -> None:
+    lab = start("[timeouts]\nshutdown_delay = 1.5\n")
+    lab.server.signal(signal.SIGTERM)
+    deadline = time.monotonic() + 1.4
+    while lab.ask(get(b"/-/ready")).status != 503:
+        assert time.monotonic() < deadline
+    lab.barrier()
+    assert lab.ask(get(b"/-/healthy")).status == 200
+    wait_refused(lab.server)
+    assert lab.server.wait() == 0
+
+
+@rule("operations.drain-deadline")
+def test_what_does_not_end_is_aborted_at_the_deadline(start: Start) -> None:
+    lab = start("[timeouts]\nshutdown = 0.5\n")
+    lab.origin.script("/x", stall)
+    client = lab.send(get(b"/x"))
+    conn = lab.origin.wait_head("/x").conn
+    began = time.monotonic()
+    lab.server.signal(signal.SIGTERM)
+    try:
+        assert client.read_response().status >= 500
+    except TruncatedError:
+        assert client.eof
+    lab.origin.wait_closed(conn)
+    assert lab.server.wait() == 0
+    assert 0.4 < time.monotonic() - began < 4
+
+
+@rule("operations.second-signal")
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_second_signal_ends_at_once(start: Start, second: signal.Signals) -> None:
+    lab = start("[timeouts]\nshutdown = 60\n")
+    lab.origin.script("/x", stall)
+    lab.send(get(b"/x"))
+    lab.origin.wait_head("/x")
+    lab.server.signal(signal.SIGTERM)
+    wait_refused(lab.server)
+    assert lab.server.process is not None
+    assert lab.server.process.poll() is None
+    lab.server.signal(second)
+    lab.server.wait(5)
+
+
+@rule("operations.start-without-downstream")
+def test_start_does_not_need_the_downstream(start: Start) -> None:
+    gone = Origin()
+    port = gone.address[1]
+    gone.stop()
+    lab = start(f'[downstreams.late]\nurl = "http://127.0.0.1:{port}"\n')
+    assert lab.ask(get(b"/x")).status == 502
+    assert lab.ask(get(b"/-/healthy")).status == 200
+    late = Origin(port=port)
+    assert lab.ask(get(b"/x")).status == 200
+    late.stop()
+
+
+@rule("operations.bad-settings")
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        ('hots = "::"\n', "hots"),
+        ("[limits]\nmax_inflight = -1\n", "max_inflight"),
+        ('[downstreams.x]\nurl = "ftp://127.0.0.1"\n', "url"),
+        ("not toml at all\n", "proxy.toml"),
+    ],
+)
+def test_settings_that_cannot_work_end_the_start(
+    backend: Backend, origin: Origin, tmp_path_factory: pytest.TempPathFactory, settings: str, named: str
+) -> None:
+    code, errors = backend.failing_start(settings, origin, tmp_path_factory.getbasetemp())
+    assert code == 2
+    assert named in errors
+    assert "Traceback" not in errors
