@@ -118,12 +118,13 @@ class Forwarding:
         state = self._state
         state.inflight += 1
         try:
-            if state.inflight > state.max_inflight:
-                raise ProxyError(ErrorKind.OVERLOADED)
             target = self.request.target
             if target.startswith(state.admin.prefix) or target == b"*":
+                # Before any limit: a full proxy still says that it is alive, and how full it is.
                 self._answer = self._answer_here()
                 return self
+            if state.inflight > state.max_inflight:
+                raise ProxyError(ErrorKind.OVERLOADED)
             prefix, self._route = state.routes.find(target)
             outgoing = self._outgoing(self._route, prefix)
             total = self._route.timeouts.total

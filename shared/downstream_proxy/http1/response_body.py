@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..errors import ProxyError
 from ..message import HeaderPairs
 
-HIGH_WATER = 2**18
+HIGH_WATER = 2**16
 """Bytes held before the downstream is paused; it goes on when half of that is left."""
 
 
