@@ -20,7 +20,17 @@ from ..wire import Client, Response
 from .lab import Lab, get
 
 # Words that would tell of the inside.
-INSIDE = (b"127.0.0.1", b"localhost", b".invalid", b"rrno", b"Traceback", b"rror(", b"aiohttp", b"uvicorn", b"/tmp")
+INSIDE = (
+    b"127.0.0.1",
+    b"localhost",
+    b".invalid",
+    b"rrno",
+    b"Traceback",
+    b"rror(",
+    b"aiohttp",
+    b"uvicorn",
+    b"/tmp",
+)
 
 _COUNT = re.compile(
     rb'downstream_proxy_(errors|retries)_total\{downstream="([^"]*)"(?:,kind="([^"]*)")?\} ([0-9.]+)'
@@ -98,7 +108,11 @@ def prove(case: Case, lab: Lab) -> None:
     outcome = case.run(lab, target)
     if isinstance(outcome, Response):
         judge_answer(case.kind, outcome)
-    line = _log_line(lab, logged, case, target.decode())
+    words = (
+        f"error={case.kind.value}",
+        *((target.decode(), f"downstream={case.place} ") if case.place else ()),
+    )
+    line = log_line(lab, logged, *words)
     if outcome is Left:
         assert " 499 " in line
     elif outcome is Aborted:
@@ -136,18 +150,17 @@ def _grown(
     return after.get((place, kind), 0.0) - before.get((place, kind), 0.0)
 
 
-def _log_line(lab: Lab, start: int, case: Case, target: str) -> str:
-    """The access log's line of the failure, as soon as it is there."""
+def log_line(lab: Lab, start: int, *words: str) -> str:
+    """The one line of the log from `start` on that has all these words, as soon as it is there."""
     deadline = time.monotonic() + 5
     while True:
-        lines = [line for line in lab.server.log()[start:].splitlines() if f"error={case.kind.value}" in line]
-        if case.place:
-            lines = [line for line in lines if target in line and f"downstream={case.place} " in line]
+        log = lab.server.log()[start:]
+        lines = [line for line in log.splitlines() if all(word in line for word in words)]
         if lines:
             assert len(lines) == 1, lines
             return lines[0]
         if time.monotonic() > deadline:
-            raise TimeoutError(f"no log line for {case.kind.value} in\n{lab.server.log()[start:]}")
+            raise TimeoutError(f"no log line with {words} in\n{log}")
         # Each answer takes the server once around its loop.
         lab.ask(get(b"/-/healthy"))
 
