@@ -21,7 +21,7 @@ from ..message import IncomingRequest
 from ..timers import Deadline
 from .request_body import BodyReceiver
 from .request_head import HeadLimits, RequestHead, parse_request_head
-from .syntax import NEVER_A_HEAD
+from .syntax import EMPTY_LINES, NEVER_A_HEAD
 
 BODY_BUFFER = 2**16
 """Bytes of a request body held before reading pauses; aiohttp's StreamReader pauses at twice this."""
@@ -105,6 +105,7 @@ class ServerConnection:
         self._reading_paused = False
         self._buffer_paused = False
         self._draining = False
+        self._body_asked = True
         self._served = False
         self._lingering: asyncio.Future[None] | None = None
         self.transport = transport
@@ -201,9 +202,9 @@ class ServerConnection:
     def _read_head(self, data: bytes) -> None:
         if self._buffer:
             data = self._buffer + data
-        if data[:2] == b"\r\n" and not self._scanned:
-            # RFC 9112, section 2.2: an empty line before the request line is ignored.
-            data = data[2:]
+        if (empty := EMPTY_LINES.match(data)) is not None:
+            # RFC 9112, section 2.2: empty lines before the request line are ignored, however they arrive.
+            data = data[empty.end() :]
         end = data.find(b"\r\n\r\n", max(0, self._scanned - 3))
         rules = self._rules
         if end < 0 or end + 4 > rules.head.max_bytes:
@@ -219,7 +220,7 @@ class ServerConnection:
             ):
                 raise ProxyError(ErrorKind.REQUEST_BODY_TOO_LARGE)
         except ProxyError as error:
-            self.refuse(error)
+            self.refuse(error, data)
             return
         self._state = State.ANSWERING
         rest = data[end + 4 :]
@@ -228,6 +229,7 @@ class ServerConnection:
             # StreamReader asks of its protocol what flow control above offers, and nothing else.
             body = StreamReader(cast(Any, self), BODY_BUFFER, loop=self._loop)
             self._receiver = BodyReceiver(body, head.content_length, rules.max_body)
+            self._body_asked = not head.expects_continue
             self._deadline.start(rules.body_idle)
             if rest:
                 rest = self._receiver.feed(rest)
@@ -245,11 +247,11 @@ class ServerConnection:
         if data[0] not in _FIRST_BYTES:
             self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "This is not HTTP/1.1"))
         elif NEVER_A_HEAD.search(data, max(0, self._scanned - 1)) is not None:
-            self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "Lines end in CRLF, and nothing else"))
+            self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "Lines end in CRLF, and nothing else"), data)
         elif len(data) > limits.max_target + 64 and b"\r\n" not in data[: limits.max_target + 64]:
-            self.refuse(ProxyError(ErrorKind.TARGET_TOO_LONG))
+            self.refuse(ProxyError(ErrorKind.TARGET_TOO_LONG), data)
         elif len(data) > limits.max_bytes:
-            self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TOO_LARGE))
+            self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TOO_LARGE), data)
         else:
             if not self._scanned:
                 self._deadline.start(self._rules.head_timeout)
@@ -303,12 +305,20 @@ class ServerConnection:
             and self._receiver is not None
             and self._receiver.awaiting_first_byte
         ):
+            self._body_asked = True
+            self._deadline.start(self._rules.body_idle)
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def refuse(self, error: ProxyError) -> None:
-        """Answer what never became a request, and give the connection up."""
+    def refuse(self, error: ProxyError, data: bytes = b"") -> None:
+        """Answer what never became a request, and give the connection up.
+
+        data: what there is of the request; an answer to HEAD has no content, whatever is wrong with the rest.
+        """
         self._rules.on_refusal(error, self.peer)
-        self.transport.write(self._rules.render_refusal(error))
+        answer = self._rules.render_refusal(error)
+        if data.startswith(b"HEAD "):
+            answer = answer[: answer.index(b"\r\n\r\n") + 4]
+        self.transport.write(answer)
         self._linger()
 
     def upgrade(self, tunnel: Tunnel) -> bytes:
@@ -364,13 +374,16 @@ class ServerConnection:
     def _expired(self) -> None:
         if self._state is State.WAITING:
             if self._buffer:
-                self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TIMEOUT))
+                self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TIMEOUT), self._buffer)
             else:
                 self.close()
         elif self._state is State.ANSWERING:
             receiver = self._receiver
             if receiver is not None and receiver.receiving:
-                if receiver.too_slow(self._rules.body_idle * self._rules.min_body_rate):
+                if receiver.awaiting_first_byte and not self._body_asked:
+                    # The client waits for 100 (Continue), as it should.
+                    self._deadline.start(self._rules.body_idle)
+                elif receiver.too_slow(self._rules.body_idle * self._rules.min_body_rate):
                     receiver.fail(ProxyError(ErrorKind.REQUEST_BODY_TIMEOUT))
                 else:
                     self._deadline.start(self._rules.body_idle)

@@ -29,6 +29,8 @@ FIELDS = re.compile(rb"(" + TOKEN + rb"):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n")
 # A CR that is the last byte so far may still get its LF.
 NEVER_A_HEAD = re.compile(rb"(?<!\r)\n|\r(?!\n|\Z)|\x00")
 
+EMPTY_LINES = re.compile(rb"(?:\r\n)++")
+
 # RFC 9110, section 8.6. Nineteen digits hold 2^63 - 1; leading zeros are decimal, never octal.
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
 MAX_LENGTH = 2**63 - 1
