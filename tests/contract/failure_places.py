@@ -98,17 +98,15 @@ def black_hole() -> Iterator[str]:
         yield f"{address[0]}:{address[1]}"
 
 
-async def _no_tls() -> int:
-    """The port of a server that answers a TLS hello as plain HTTP servers do."""
+async def _no_tls() -> asyncio.Server:
+    """A server that answers a TLS hello as plain HTTP servers do."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1")
-    port: int = server.sockets[0].getsockname()[1]
-    return port
+    return await asyncio.start_server(answer, "127.0.0.1")
 
 
 class TlsPlaces:
@@ -143,13 +141,18 @@ class TlsPlaces:
             self.settings += _TLS.format(name=name, port=origin.address[1])
             self.settings += f'tls = {{ ca = "{ca}" }}\n'
 
-        self.plain = self.origins["trusted"].run(_no_tls())
+        self._plain = self.origins["trusted"].run(_no_tls())
+        self.plain_port: int = self._plain.sockets[0].getsockname()[1]
 
     def stop(self) -> None:
+        async def close() -> None:
+            self._plain.close()
+
+        self.origins["trusted"].run(close())
         for origin in self.origins.values():
             origin.stop()
 
 
 def settings(hole: str, tls: TlsPlaces) -> str:
     """The TOML of the one server."""
-    return _SETTINGS.format(hole=hole, plain=tls.plain, package=__package__) + tls.settings
+    return _SETTINGS.format(hole=hole, plain=tls.plain_port, package=__package__) + tls.settings

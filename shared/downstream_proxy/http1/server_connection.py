@@ -380,6 +380,8 @@ class ServerConnection:
         elif self._state is State.ANSWERING:
             receiver = self._receiver
             if receiver is not None and receiver.receiving:
+                if self._reading_paused:
+                    receiver.paused()
                 if receiver.awaiting_first_byte and not self._body_asked:
                     # The client waits for 100 (Continue), as it should.
                     self._deadline.start(self._rules.body_idle)
