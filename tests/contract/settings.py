@@ -137,6 +137,8 @@ max_inflight = 2
 
 # Little patience with clients.
 HASTY = """
+[limits]
+min_request_body_rate = 6
 [timeouts]
 request_head = 0.5
 request_body_idle = 0.5

@@ -160,11 +160,20 @@ def test_body_that_stalls_is_a_timeout(hasty: Lab, raw: bytes) -> None:
 
 @rule("failures.slow-body")
 def test_body_that_keeps_coming_may_take_its_time(hasty: Lab) -> None:
-    raw = post(b"/x", b"0123456789")
-    client = hasty.send(raw[:-10])
-    assert client.drip(raw[-10:], 0.1) == 10
+    body = b"0123456789" * 2
+    client = hasty.send(post(b"/x", body)[: -len(body)])
+    assert client.drip(body, 0.05) == len(body)
     assert client.read_response().status == 200
-    assert hasty.origin.wait_request("/x").body == b"0123456789"
+    assert hasty.origin.wait_request("/x").body == body
+
+
+@rule("failures.slow-body")
+def test_body_below_the_least_rate_is_a_timeout(hasty: Lab) -> None:
+    client = hasty.send(get(b"/x", b"Content-Length: 100", method=b"POST"))
+    assert client.drip(bytes(100), 0.3) < 20
+    assert client.read_response().status == 408
+    assert client.ended()
+    hasty.origin.wait_closed(hasty.origin.seen("/x")[0].conn)
 
 
 @rule("failures.idle-connection")

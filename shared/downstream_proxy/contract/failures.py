@@ -146,8 +146,8 @@ CHAPTER = Chapter(
         Rule(
             "failures.slow-body",
             MUST,
-            "A body of which nothing comes for `timeouts.request_body_idle` is answered with 408, and the "
-            "downstream aborted.",
+            "A body of which nothing, or less than `limits.min_request_body_rate` asks for, comes within "
+            "`timeouts.request_body_idle` is answered with 408, and the downstream aborted.",
             "RFC 9110 15.5.9",
         ),
         Rule(

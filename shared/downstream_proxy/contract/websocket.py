@@ -15,9 +15,9 @@ CHAPTER = Chapter(
         Rule(
             "websocket.bad-handshake",
             MUST,
-            "An upgrade to `websocket` with a missing or wrong key, by another method than GET or on "
-            "HTTP/1.0 is refused with 400.",
-            "RFC 6455 4.2.1",
+            "An upgrade to `websocket` with a missing or wrong key, or by another method than GET, is "
+            "refused with 400; on HTTP/1.0 Upgrade is ignored.",
+            "RFC 6455 4.2.1, RFC 9110 7.8",
             capability=_WS,
         ),
         Rule(
@@ -48,13 +48,18 @@ CHAPTER = Chapter(
             "A 101 whose Sec-WebSocket-Accept does not belong to the key, or that upgrades to something "
             "else, gives 502.",
             "RFC 6455 4.1",
+            decision=(
+                "The client would see it too, but a tunnel opened by a 101 that no WebSocket server sent is "
+                "a way to smuggle requests."
+            ),
             capability=_WS,
         ),
         Rule(
             "websocket.subprotocol",
             MUST,
-            "The subprotocol is the downstream's choice; one that was not offered gives 502.",
-            "RFC 6455 4.1, 4.2.2",
+            "The subprotocol is the downstream's choice and passes unchanged.",
+            "RFC 6455 4.2.2",
+            decision="Whether it was offered is judged by the client, as it would be without a proxy.",
             capability=_WS,
         ),
         Rule(
