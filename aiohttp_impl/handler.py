@@ -12,6 +12,7 @@ from downstream_proxy.http1.response_writer import ResponseWriter
 from downstream_proxy.message import IncomingRequest
 
 from .protocol import ProxyProtocol
+from .receive import received_request
 from .sink import WrittenResponse
 from .websocket import tunnel
 
@@ -32,17 +33,7 @@ def read_request(request: web.Request) -> IncomingRequest:
     protocol = request.protocol
     if isinstance(protocol, ProxyProtocol):
         return protocol.connection.incoming(protocol.head, protocol.body)
-    return IncomingRequest(
-        method=request.method.encode("ascii"),
-        target=request.raw_path.encode("latin-1"),
-        headers=list(request.raw_headers),
-        host=request.headers.get("Host", "").encode("latin-1"),
-        minor=request.version.minor,
-        body=request.content if request.body_exists else None,
-        content_length=request.content_length,
-        peer=request.remote or "",
-        scheme=request.scheme.encode("ascii"),
-    )
+    return received_request(request)
 
 
 async def send_response(request: web.Request, forwarding: Forwarding) -> web.StreamResponse:

@@ -23,6 +23,8 @@ async def tunnel(request: web.Request, forwarding: Forwarding) -> web.StreamResp
     limit = protocol.state.settings.limits.max_websocket_message
     forwarding.started()
     websocket = WebSocketTunnel(protocol.connection, response, limit)
-    await websocket.run(switching_head(forwarding.headers))
-    forwarding.count(websocket.bytes_to_client)
+    try:
+        await websocket.run(switching_head(forwarding.headers))
+    finally:
+        forwarding.count(websocket.bytes_to_client)
     return WrittenResponse(101, keep_alive=False)

@@ -9,11 +9,11 @@ a running upload and miss some of the ways in which a client leaves.
 from __future__ import annotations
 
 from downstream_proxy.forwarder import Forwarder, Forwarding
-from downstream_proxy.message import Body, IncomingRequest
+from downstream_proxy.message import IncomingRequest
 from starlette.types import Receive, Scope, Send
 
 from .protocol import EXTENSION, Cycle
-from .receive import ReceivedBody, until_gone
+from .receive import received_request, until_gone
 from .sink import AsgiSink, CutOffError
 from .websocket import refuse_websocket, tunnel
 
@@ -25,12 +25,12 @@ async def proxy(scope: Scope, receive: Receive, send: Send) -> None:
         return
     forwarder: Forwarder = scope["app"].state.forwarder
     cycle: Cycle | None = scope.get("extensions", {}).get(EXTENSION)
+    incoming = read_request(scope, receive, cycle)
     if cycle is None:
-        body = ReceivedBody.of(scope, receive)
-        await until_gone(_forward(forwarder, read_request(scope, body), send, None), body, receive)
+        await until_gone(_forward(forwarder, incoming, send, None), incoming.body, receive)
     else:
         cycle.cancel_when_gone = True
-        await _forward(forwarder, cycle.connection.incoming(cycle.head, cycle.body), send, cycle)
+        await _forward(forwarder, incoming, send, cycle)
 
 
 async def _forward(forwarder: Forwarder, incoming: IncomingRequest, send: Send, cycle: Cycle | None) -> None:
@@ -41,24 +41,11 @@ async def _forward(forwarder: Forwarder, incoming: IncomingRequest, send: Send, 
             await send_response(forwarding, send, cycle)
 
 
-def read_request(scope: Scope, body: Body | None) -> IncomingRequest:
-    """The request in the engine's terms, from ASGI's view of it, when another protocol class serves."""
-    query = scope.get("query_string", b"")
-    headers = list(scope["headers"])
-    target: bytes = scope.get("raw_path") or scope["path"].encode()
-    length = next((int(value) for name, value in headers if name == b"content-length"), None)
-    client = scope.get("client")
-    return IncomingRequest(
-        method=scope["method"].encode("ascii"),
-        target=target + b"?" + query if query else target,
-        headers=headers,
-        host=next((value for name, value in headers if name == b"host"), b""),
-        minor=0 if scope["http_version"] == "1.0" else 1,
-        body=body,
-        content_length=length,
-        peer=client[0] if client else "",
-        scheme=scope["scheme"].encode("ascii"),
-    )
+def read_request(scope: Scope, receive: Receive, cycle: Cycle | None) -> IncomingRequest:
+    """The request in the engine's terms; from ASGI's view of it when another protocol class serves."""
+    if cycle is not None:
+        return cycle.connection.incoming(cycle.head, cycle.body)
+    return received_request(scope, receive)
 
 
 async def send_response(forwarding: Forwarding, send: Send, cycle: Cycle | None) -> None:

@@ -1,5 +1,5 @@
-"""A request body read through ASGI's receive, and the client's leaving told by it: for servers other than
-ours."""
+"""A request as ASGI tells it: for servers other than ours. The body comes through receive, and so does the
+news that the client has left."""
 
 from __future__ import annotations
 
@@ -8,7 +8,29 @@ from collections.abc import Coroutine
 from typing import Any
 
 from downstream_proxy.errors import ErrorKind, ProxyError
+from downstream_proxy.message import Body, IncomingRequest
 from starlette.types import Receive, Scope
+
+
+def received_request(scope: Scope, receive: Receive) -> IncomingRequest:
+    """The request in the engine's terms, from ASGI's view of it."""
+    query = scope.get("query_string", b"")
+    headers = list(scope["headers"])
+    target: bytes = scope.get("raw_path") or scope["path"].encode()
+    named = dict(reversed(headers))
+    length = int(named[b"content-length"]) if b"content-length" in named else None
+    client = scope.get("client")
+    return IncomingRequest(
+        method=scope["method"].encode("ascii"),
+        target=target + b"?" + query if query else target,
+        headers=headers,
+        host=named.get(b"host", b""),
+        minor=0 if scope["http_version"] == "1.0" else 1,
+        body=ReceivedBody(receive) if length or b"transfer-encoding" in named else None,
+        content_length=length,
+        peer=client[0] if client else "",
+        scheme=scope["scheme"].encode("ascii"),
+    )
 
 
 class ReceivedBody:
@@ -18,12 +40,6 @@ class ReceivedBody:
         self._receive = receive
         self._ended = False
         self.all_read = asyncio.Event()
-
-    @classmethod
-    def of(cls, scope: Scope, receive: Receive) -> ReceivedBody | None:
-        """The body of a request, None when its head announces none."""
-        names = {name for name, value in scope["headers"] if value != b"0"}
-        return cls(receive) if names & {b"content-length", b"transfer-encoding"} else None
 
     async def readany(self) -> bytes:
         while not self._ended:
@@ -47,11 +63,11 @@ class ReceivedBody:
         return self._ended
 
 
-async def until_gone(work: Coroutine[Any, Any, None], body: ReceivedBody | None, receive: Receive) -> None:
+async def until_gone(work: Coroutine[Any, Any, None], body: Body | None, receive: Receive) -> None:
     """Do the work, but cancel it when the client leaves. Waits for the body first: receive has one reader at
     a time."""
     task = asyncio.ensure_future(work)
-    watch = asyncio.ensure_future(_gone(body, receive))
+    watch = asyncio.ensure_future(_gone(body if isinstance(body, ReceivedBody) else None, receive))
     try:
         await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -23,8 +23,10 @@ async def tunnel(forwarding: Forwarding, cycle: Cycle | None) -> None:
     cycle.writer.started = cycle.writer.ended = True
     cycle.writer.keep_alive = False
     websocket = WebSocketTunnel(cycle.connection, response, limit)
-    await websocket.run(switching_head(forwarding.headers))
-    forwarding.count(websocket.bytes_to_client)
+    try:
+        await websocket.run(switching_head(forwarding.headers))
+    finally:
+        forwarding.count(websocket.bytes_to_client)
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:

@@ -8,7 +8,7 @@ from .admin import Admin
 from .connections import Connections
 from .errors import ProxyError
 from .http1.request_head import HeadLimits
-from .http1.server_connection import ConnectionRules
+from .http1.server_rules import ConnectionRules
 from .metrics import Metrics
 from .problem import render_refusal
 from .route import DownstreamFactory, Identity, Route

@@ -8,10 +8,8 @@ client has left, and is told when the response is done. Responses go around it, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from aiohttp import StreamReader
 
@@ -20,7 +18,8 @@ from ..errors import ErrorKind, ProxyError
 from ..message import IncomingRequest
 from ..timers import Deadline
 from .request_body import BodyReceiver
-from .request_head import HeadLimits, RequestHead, parse_request_head
+from .request_head import RequestHead, parse_request_head
+from .server_rules import ConnectionOwner, ConnectionRules, Tunnel
 from .syntax import EMPTY_LINES, NEVER_A_HEAD
 
 BODY_BUFFER = 2**16
@@ -34,44 +33,6 @@ LINGER_SECONDS = 5.0
 first."""
 
 _FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
-
-
-@dataclass(frozen=True, slots=True)
-class ConnectionRules:
-    """What every client connection of a server shares. Times in seconds, sizes in bytes, None for no bound.
-
-    render_refusal: the complete response for a request that never became one. on_refusal: told of each.
-    """
-
-    head: HeadLimits
-    max_body: int | None
-    head_timeout: float
-    body_idle: float
-    min_body_rate: float
-    keep_alive: float
-    render_refusal: Callable[[ProxyError], bytes]
-    on_refusal: Callable[[ProxyError, str], None]
-
-
-class ConnectionOwner(Protocol):
-    """What a backend's protocol class does for its connection."""
-
-    def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
-        """Start answering."""
-
-    def client_gone(self) -> None:
-        """Stop answering: nobody reads it."""
-
-
-class Tunnel(Protocol):
-    """What takes a connection's bytes after an upgrade."""
-
-    def data_received(self, data: bytes) -> None: ...
-    def eof_received(self) -> None: ...
-    def connection_lost(self) -> None: ...
-    def writing_paused(self) -> None: ...
-    def writing_resumed(self) -> None: ...
-    def shutdown(self) -> None: ...
 
 
 class State(Enum):
@@ -153,8 +114,8 @@ class ServerConnection:
             self._gone()
 
     def connection_lost(self) -> None:
-        if self._state is State.TUNNEL:
-            assert self._tunnel is not None
+        if self._tunnel is not None:
+            # In any state: a tunnel that is given up has to hear of it too.
             self._tunnel.connection_lost()
         self._gone()
         self._deadline.close()
