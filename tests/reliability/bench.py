@@ -115,7 +115,7 @@ class Bench:
             await asyncio.sleep(0.02)
 
     async def healthy(self) -> None:
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(5.0):
             answer = await once(self.address, get("/-/healthy"))
         assert answer.status == 200
 
