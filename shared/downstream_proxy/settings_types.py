@@ -214,9 +214,9 @@ def resolve_secret(reference: str) -> str:
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"cannot read {name}: {getattr(error, 'strerror', None) or error}") from None
         value = value.removesuffix("\n").removesuffix("\r")
-    # RFC 9110 5.5: CR, LF and NUL are never part of a field value.
-    if any(character in value for character in "\r\n\0"):
-        raise ValueError("a header value must not contain a line break or NUL")
+    # RFC 9110 5.5: a field value holds no control character but the tab; CR and LF would start a new field.
+    if any((character < " " and character != "\t") or character == "\x7f" for character in value):
+        raise ValueError("a header value must not contain a line break or another control character")
     return value
 
 

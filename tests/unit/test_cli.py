@@ -150,10 +150,20 @@ def test_every_mistake_of_flags_and_file_is_its_own_line(run: Run, tmp_path: Pat
     ]
 
 
-def test_what_a_user_typed_cannot_forge_a_line_or_colour_it(run: Run) -> None:
-    _, _, err = run("serve", "--downstream", "x\ndownstream-proxy: all is well", "--backend", "\x1b[31mred")
-    assert len(err) == 2
-    assert not any("\x1b" in line for line in err)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["x\ndownstream-proxy: all is well"],
+        ["\x1b[31mred"],
+        ["serve", "--\x1b[31mred\r\nx"],
+        ["serve", "--config", "x\n\x1b[31mred"],
+        ["serve", "--downstream", URL, "--backend", "x\n\x1b[31mred"],
+    ],
+)
+def test_what_a_user_typed_cannot_forge_a_line_or_colour_it(run: Run, arguments: list[str]) -> None:
+    code, _, err = run(*arguments)
+    assert (code, len(err)) == (2, 1)
+    assert all(character.isprintable() for character in err[0])
 
 
 def test_serve_gives_the_backend_settings_and_listening_sockets(run: Run, stand_in: StandIn) -> None:

@@ -13,6 +13,8 @@ from downstream_proxy.settings_source import load
 FULL = r"""
 host = "::1"
 port = 9443
+via = "proxy.example:80"
+uds = "a \u007F \u00E9 \" \\"
 trusted_proxies = ["10.0.0.0/8", "*"]
 
 [limits]
@@ -70,10 +72,10 @@ def test_print_config_names_the_origin_of_each_value(monkeypatch: pytest.MonkeyP
     assert found["port = 9444"] == "--port"
     assert found['host = "::1"'] == "proxy.toml:2"
     assert found["max_target = 77"] == "environment DOWNSTREAM_PROXY_LIMITS__MAX_TARGET"
-    assert found["max_request_body = 1073741824"] == "proxy.toml:7"
+    assert found["max_request_body = 1073741824"] == "proxy.toml:9"
     assert found["backlog = 2048"] == "default"
-    assert found["# uds is not set"] == "default"
-    assert found['Plain = "so"'] == "proxy.toml:21"
+    assert found["# fd is not set"] == "default"
+    assert found['Plain = "so"'] == "proxy.toml:23"
 
 
 def test_print_config_masks_secrets_and_shows_references() -> None:

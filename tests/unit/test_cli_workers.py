@@ -121,12 +121,12 @@ def test_a_stop_signal_reaches_every_worker_once_and_the_exit_code_is_0(
 
 def test_a_signal_to_the_whole_group_is_not_counted_twice(start: Start) -> None:
     # Ctrl-C in a terminal goes to the foreground group; a worker must not take it for the second signal.
-    supervised = start(workers=1)
+    supervised = start(STUBBORN, workers=1, grace=0.3)
     (pid,) = supervised.pids(1)
     os.killpg(supervised.process.pid, signal.SIGINT)
     assert supervised.line() == f"signal SIGINT {pid}"
-    assert supervised.end() == 0
-    assert supervised.output.read() == b""
+    assert supervised.end() == 1
+    assert supervised.output.read() == b"", "no second signal came before the end"
 
 
 def test_sigterm_to_a_worker_itself_is_left_to_the_supervisor(start: Start) -> None:
@@ -159,6 +159,15 @@ def test_sighup_is_passed_on_and_ends_nothing(start: Start) -> None:
     assert sorted(supervised.line() for _ in pids) == sorted(f"signal SIGHUP {pid}" for pid in pids)
     supervised.process.send_signal(signal.SIGTERM)
     assert all(supervised.line().startswith("signal SIGINT") for _ in pids)
+    assert supervised.end() == 0
+
+
+def test_a_worker_that_does_not_know_sighup_keeps_running(start: Start) -> None:
+    supervised = start(WORKER.replace("(signal.SIGINT, signal.SIGHUP)", "(signal.SIGINT,)"), workers=1)
+    (pid,) = supervised.pids(1)
+    supervised.process.send_signal(signal.SIGHUP)
+    supervised.process.send_signal(signal.SIGTERM)
+    assert supervised.line() == f"signal SIGINT {pid}"
     assert supervised.end() == 0
 
 

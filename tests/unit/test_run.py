@@ -151,6 +151,15 @@ def test_a_failed_installation_is_one_line_and_is_tried_again(
     assert launch.installed == [".[fastapi]", ".[fastapi]"]
 
 
+def test_after_a_failed_addition_nothing_is_taken_for_installed(launch: Launcher) -> None:
+    launch("demo")
+    (launch.root / "broken").write_text("")
+    assert launch("test") == 2
+    (launch.root / "broken").unlink()
+    assert launch("demo") == 0
+    assert launch.installed == [".[fastapi]", ".[fastapi,test]", ".[fastapi]"]
+
+
 def test_an_environment_that_no_longer_works_is_made_anew(launch: Launcher) -> None:
     launch("demo")
     python = launch.root / ".venv" / "bin" / "python"

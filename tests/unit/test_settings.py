@@ -138,9 +138,9 @@ def test_rules_cannot_touch_what_frames_a_message() -> None:
     assert "use host_header" in downstream_problem(request_headers={"set": {"Host": "x"}})
 
 
-@pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\0b"])
+@pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\0b", "a\x1b[1m", "a\x7f"])
 def test_a_rule_cannot_break_a_line(value: str) -> None:
-    assert "line break or NUL" in downstream_problem(request_headers={"add": {"X": [value]}})
+    assert "must not contain a line break" in downstream_problem(request_headers={"add": {"X": [value]}})
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "ä", "a\r"])
