@@ -37,6 +37,7 @@ def serve(settings: Settings) -> int:
     """
     preflight(settings)
     backend = _backend(settings.backend)
+    _require_aiohttp()
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise ListenError("several workers need a system with fork(); use --workers 1")
     _configure_logging(settings.log_level)
@@ -86,6 +87,16 @@ def _backend(name: str) -> ServeFunction:
             f"(no module {error.name})"
         ) from None
     return serve_function
+
+
+def _require_aiohttp() -> None:
+    # Imported here: the commands that only look at settings start faster without aiohttp.
+    from .wire_downstream import UnsupportedAiohttpError, require_internals
+
+    try:
+        require_internals()
+    except UnsupportedAiohttpError as error:
+        raise MissingPartError(str(error)) from None
 
 
 def _configure_logging(level: str) -> None:

@@ -2,9 +2,10 @@
 
 The connector gives name lookup, happy eyeballs and TLS; the messages are ours, because ClientSession.request
 would parse leniently, hide interim responses and retry on its own. So is the keeping of idle connections:
-aiohttp's pool asks more of each request than all the rest of an exchange. Leans on these aiohttp internals,
-all checked by `usable` at start-up, with AiohttpDownstream as the way without them: TCPConnector.connect and
-its `_factory`, ClientRequest as its key, Connection.protocol and close, and ResponseHandler as base class.
+aiohttp's pool asks more of each request than all the rest of an exchange. Leans on these aiohttp internals:
+TCPConnector.connect and its `_factory`, ClientRequest as its key, Connection.protocol and close, and
+ResponseHandler as base class. `missing_internals` looks for each; an aiohttp without one is refused at
+start-up.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from collections.abc import Callable
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
+from aiohttp.connector import Connection
 
 from .connecting import Address, connect_error, make_session
 from .downstream import DownstreamResponse
@@ -26,20 +28,38 @@ from .wire_connection import IdleConnections, WireConnection
 from .wire_exchange import WireExchange
 
 
-def usable() -> bool:
-    """Whether this aiohttp has what this module leans on."""
-    parameters = inspect.signature(ClientRequest.__init__).parameters
-    connector_source = inspect.getattr_static(aiohttp.BaseConnector, "connect", None)
-    return (
-        {"method", "url", "loop", "ssl", "server_hostname"} <= parameters.keys()
-        and connector_source is not None
-        and list(inspect.signature(connector_source).parameters) == ["self", "req", "traces", "timeout"]
-        and "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names
-        and all(
+class UnsupportedAiohttpError(RuntimeError):
+    """The installed aiohttp lacks what this module leans on; the message says which version to install."""
+
+
+_HANDLER_INTERFACE = ("is_connected", "abort", "writing_paused", "_drain_helper")
+
+
+def missing_internals() -> list[str]:
+    """What this aiohttp lacks of what this module leans on; empty for a usable one."""
+    request = inspect.signature(ClientRequest.__init__).parameters
+    connect = inspect.signature(aiohttp.BaseConnector.connect).parameters
+    found = {
+        "ClientRequest's parameters": {"method", "url", "loop", "session", "server_hostname"}
+        <= request.keys(),
+        "BaseConnector.connect's parameters": list(connect) == ["self", "req", "traces", "timeout"],
+        "BaseConnector._factory": "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names,
+        "Connection.protocol": hasattr(Connection, "protocol") and hasattr(Connection, "close"),
+        "ResponseHandler's interface": all(
             hasattr(ResponseHandler, name)
-            for name in ("should_close", "is_connected", "force_close", "abort")
+            for name in ("is_connected", "abort", "writing_paused", "_drain_helper")
+        ),
+    }
+    return [name for name, there in found.items() if not there]
+
+
+def require_internals() -> None:
+    """Raises UnsupportedAiohttpError when this aiohttp cannot carry the proxy."""
+    if missing := missing_internals():
+        raise UnsupportedAiohttpError(
+            f"aiohttp {aiohttp.__version__} lacks {', '.join(missing)}, which the proxy builds on; "
+            "install the version that constraints.txt names"
         )
-    )
 
 
 class WireDownstream:
@@ -48,6 +68,7 @@ class WireDownstream:
     name = "aiohttp connector, downstream-proxy http1"
 
     def __init__(self, settings: DownstreamSettings, address: Address) -> None:
+        require_internals()
         self._settings = settings
         self._address = address
         self._session: aiohttp.ClientSession | None = None
