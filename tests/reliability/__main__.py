@@ -23,67 +23,69 @@ FULL = Scale(mib=1024, readers=1_000, idle=10_000, chaos_seconds=60.0)
 
 INTRO = """# Reliability
 
-Nothing leaks, nothing hangs, nothing is sent twice. Every figure below is measured on a running server, from
-outside: its counters over `/-/metrics`, its memory and descriptors in `/proc`, closes at the origin. Origin and
-clients share the machine and one process, so times include theirs. The tests in `tests/reliability` assert the
-same with less load; there is a flag for each size.
+Nothing leaks, nothing hangs, nothing is sent twice. Every figure below is measured on a running server,
+from outside: its counters over `/-/metrics`, its memory and descriptors in `/proc`, closes at the origin.
+Origin and clients share the machine and one process, so times include theirs. The tests in
+`tests/reliability` assert the same with less load; there is a flag for each size.
 
 """
 
 SECTIONS = {
     "leaving": (
         "Clients that leave",
-        "Clients leave at a random moment, half with FIN and half with RST, 16 at a time. The downstream must see "
-        "the close within 250 ms. Behind all rounds no place is in use, nobody waits, descriptors are back where "
-        "they were, and no downstream is blamed. `reached` counts rounds whose request had come to the origin. A "
-        "WebSocket is logged as 101, which was its answer.",
+        "Clients leave at a random moment, half with FIN and half with RST, 16 at a time. The downstream "
+        "must see the close within 250 ms. Behind all rounds no place is in use, nobody waits, "
+        "descriptors are back where they were, and no downstream is blamed. `reached` counts rounds whose"
+        " request had come to the origin. A WebSocket is logged as 101, which was its answer.",
         ("backend", "client leaves", "rounds", "reached", "close seen, p99", "slowest", "logged as 499"),
         "pytest tests/reliability/test_leaving.py --rounds 1000",
     ),
     "replay": (
         "Idle connections that the downstream closes",
-        "The origin closes connections at random: idle, as a request arrives and before it is read, after it was "
-        "read, or behind an answer that did not say so. 32 clients. A GET is sent again; a POST never is, and may "
-        "fail with 502. `doubled` counts request numbers that the origin processed twice; for a GET that is allowed.",
+        "The origin closes connections at random: idle, as a request arrives and before it is read, after"
+        " it was read, or behind an answer that did not say so. 32 clients. A GET is sent again; a POST "
+        "never is, and may fail with 502. `doubled` counts request numbers that the origin processed "
+        "twice; for a GET that is allowed.",
         ("backend", "method", "requests", "closes", "retries", "failed", "doubled"),
         "pytest tests/reliability/test_replay.py --requests 10000",
     ),
     "overload": (
         "Ten times the capacity",
-        "8 places and a queue of 16 in front of a service time of 50 ms: 160 requests a second. 1,600 a second "
-        "arrive, each on a new connection, whatever became of those before. A request that finds the last place in "
-        "the queue is explained by 150 ms. Refused means 503 with Retry-After.",
+        "8 places and a queue of 16 in front of a service time of 50 ms: 160 requests a second. 1,600 a "
+        "second arrive, each on a new connection, whatever became of those before. A request that finds "
+        "the last place in the queue is explained by 150 ms. Refused means 503 with Retry-After.",
         ("backend", "requests", "count", "p50", "p99"),
         "pytest tests/reliability/test_overload.py --load-seconds 5",
     ),
     "limits": (
         "A stuck neighbour, and no descriptors",
-        "A downstream that never answers has its places and its queue full while another is asked. Then the process "
-        "may open 24 descriptors more and 72 clients come; they leave, and it must be well again.",
+        "A downstream that never answers has its places and its queue full while another is asked. Then "
+        "the process may open 24 descriptors more and 72 clients come; they leave, and it must be well "
+        "again.",
         ("backend", "what", "figure"),
         "pytest tests/reliability/test_overload.py",
     ),
     "transfers": (
         "Large bodies",
-        "The peak of resident memory over the idle process, while one body passes and one side dawdles. The limit "
-        "is 32 MiB.",
+        "The peak of resident memory over the idle process, while one body passes and one side dawdles. "
+        "The limit is 32 MiB.",
         ("backend", "direction", "framing", "slow side", "size", "above idle"),
         "pytest tests/reliability/test_memory.py -k large --mib 1024",
     ),
     "many": (
         "Many connections",
-        "Resident memory for each connection. A slow reader has asked for 100 MiB and reads nothing: what it costs "
-        "is what was read from the downstream before it was paused, part of it in the connection's write buffer. "
-        "An idle client was served once.",
+        "Resident memory for each connection. A slow reader has asked for 100 MiB and reads nothing: what"
+        " it costs is what was read from the downstream before it was paused, part of it in the "
+        "connection's write buffer. An idle client was served once.",
         ("backend", "connections", "count", "each"),
         "pytest tests/reliability/test_memory.py --readers 1000 --idle 10000",
     ),
     "chaos": (
         "All faults at once",
-        "Resets, stalls, drips, wrong lengths, early closes, early answers and restarts, from one seed, while one "
-        "client in ten leaves. Each answer is the right one and complete, or a visible error. At the end every "
-        "counter is 0, descriptors are back, and the log has no traceback. `growth` is the median of resident "
-        "memory in the last quarter over that in the second.",
+        "Resets, stalls, drips, wrong lengths, early closes, early answers and restarts, from one seed, "
+        "while one client in ten leaves. Each answer is the right one and complete, or a visible error. "
+        "At the end every counter is 0, descriptors are back, and the log has no traceback. `growth` is "
+        "the median of resident memory in the last quarter over that in the second.",
         ("backend", "seconds", "requests", "right", "problem documents", "cut off", "left", "growth"),
         "pytest tests/reliability/test_chaos.py --chaos-seconds 3600",
     ),
