@@ -344,6 +344,19 @@ def test_trusted_certificate_serves(places: str, proxy_with: Callable[[str], Lab
     assert proxy_with(places).ask(get(b"/trusted/x")).status == 200
 
 
+@rule("failures.certificate")
+def test_client_certificate_missed_after_the_handshake_is_a_bad_gateway(
+    places: str, proxy_with: Callable[[str], Lab]
+) -> None:
+    """In TLS 1.3 the client's handshake ends before the server has looked at what it did not send."""
+    response = proxy_with(places).ask(post(b"/client-cert-13/x", b"hello"))
+    assert response.status == 502
+    assert response.one(b"proxy-status") in (
+        b"downstream-proxy; error=connection_terminated",
+        b"downstream-proxy; error=tls_protocol_error",
+    )
+
+
 @rule("failures.one-table")
 def test_every_kind_has_a_case(backend: object) -> None:
     """Three kinds need servers of their own, and have tests of their own beside the cases."""
