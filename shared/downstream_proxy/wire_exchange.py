@@ -7,6 +7,7 @@ settings but the time-outs and limits of its downstream, and nothing of routes, 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Callable
 
 from .downstream import UpgradedConnection, UpgradedEvents
@@ -16,6 +17,7 @@ from .http1.response_head import ResponseHead
 from .http1.response_reader import ResponseReader
 from .message import Body, OutgoingRequest
 from .settings import DownstreamSettings
+from .websocket import check_accept
 from .wire_connection import WireConnection
 
 CONTINUE_SECONDS = 1.0
@@ -132,7 +134,8 @@ class WireExchange:
 
     def writing_resumed(self) -> None:
         if self.reader.head is None:
-            self._protocol.deadline.stop()
+            # The last piece may have been what paused: then it is the answer's head that is waited for.
+            self._protocol.deadline.start(self._timeouts.head if self._sent else None)
         if self._tunnel is not None:
             self._tunnel.resume_client()
 
@@ -146,18 +149,21 @@ class WireExchange:
             self._protocol.deadline.start(self._timeouts.read_idle)
         self.reader.feed(data)
 
-    def connection_lost(self, clean: bool) -> None:
+    def connection_lost(self, error: BaseException | None) -> None:
         if self._tunnel is not None:
             self._tunnel.downstream_lost()
             self._release(False)
         elif not self.reader.done and self.reader.untouched:
             # Nothing came back. On a connection that had served before, the downstream most likely closed it
             # as idle.
-            self._give_up(ProxyError(self._silent_end()))
+            self._give_up(ProxyError(self._silent_end(error)))
         else:
-            self.reader.eof(clean)
+            self.reader.eof(error is None)
 
-    def _silent_end(self) -> ErrorKind:
+    def _silent_end(self, error: BaseException | None) -> ErrorKind:
+        if isinstance(error, ssl.SSLError):
+            # TLS 1.3: a client certificate is refused after the handshake (RFC 8446, section 4.4.2.4).
+            return ErrorKind.TLS_PROTOCOL
         if self._reused:
             return ErrorKind.STALE_CONNECTION
         return ErrorKind.CLOSED_BEFORE_HEAD if self._sent else ErrorKind.REQUEST_NOT_TAKEN
@@ -193,6 +199,11 @@ class WireExchange:
             self.head.set_result(head)
 
     def upgraded(self, head: ResponseHead, rest: bytes) -> None:
+        try:
+            check_accept(self._request.headers, head.headers)
+        except ProxyError as error:
+            self._give_up(error)
+            return
         self._protocol.deadline.stop()
         self._tunnel_rest = rest
         self._transport.pause_reading()
@@ -213,6 +224,9 @@ class WireExchange:
         if self._tunnel_rest:
             events.downstream_data(self._tunnel_rest)
             self._tunnel_rest = b""
+        if self._transport.is_closing():
+            # It ended between the 101 and now, when nobody was there to be told.
+            self._loop.call_soon(events.downstream_lost)
         self._transport.resume_reading()
         return self
 
@@ -226,7 +240,7 @@ class WireExchange:
         self._transport.resume_reading()
 
     def write_eof(self) -> None:
-        if self._transport.can_write_eof():
+        if self._transport.can_write_eof() and not self._transport.is_closing():
             self._transport.write_eof()
 
     def close(self) -> None:
