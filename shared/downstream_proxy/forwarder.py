@@ -18,6 +18,7 @@ Knows no framework and no client library.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from types import TracebackType
 from typing import Protocol
@@ -34,6 +35,8 @@ from .settings import Settings
 from .state import ProxyState
 from .websocket import check_handshake
 from .wire_downstream import WireDownstream
+
+logger = logging.getLogger("downstream_proxy")
 
 
 class ResponseSink(Protocol):
@@ -135,6 +138,9 @@ class Forwarding:
             self._take_head(self._route, self._response)
         except ProxyError as error:
             self._fail(error)
+        except Exception:
+            logger.exception("a fault of the proxy")
+            self._fail(ProxyError(ErrorKind.INTERNAL))
         except BaseException:
             # Cancelled: the client left before there was an answer.
             self._error = ProxyError(ErrorKind.CLIENT_GONE)
@@ -178,11 +184,17 @@ class Forwarding:
             try:
                 return await route.downstream.send(outgoing, route.admission.leave)
             except ProxyError as error:
-                if not may_retry(outgoing, error, attempt, route.attempts) or not route.budget.take():
+                # A connection that had died in the pool is no attempt: nothing was asked yet, and each such
+                # try uses one idle connection up.
+                stale = error.kind is ErrorKind.STALE_CONNECTION
+                if not may_retry(outgoing, error, 1 if stale else attempt, route.attempts):
                     raise
-            attempt += 1
+                if not route.budget.take():
+                    raise
             route.metrics.retried()
-            await asyncio.sleep(pause_before(attempt))
+            if not stale:
+                attempt += 1
+                await asyncio.sleep(pause_before(attempt))
 
     async def _send_within(self, total: float, route: Route, outgoing: OutgoingRequest) -> DownstreamResponse:
         try:
@@ -252,8 +264,8 @@ class Forwarding:
     ) -> None:
         if self._response is not None and kind is not None:
             self._response.abort()
-        if kind is not None and self._error is None:
-            self._error = error if isinstance(error, ProxyError) else ProxyError(ErrorKind.CLIENT_GONE)
+        if error is not None and self._error is None:
+            self._error = _meaning(error)
         self._leave()
 
     def _leave(self) -> None:
@@ -280,3 +292,12 @@ class Forwarding:
                 request_id=self.request_id,
                 error=error,
             )
+
+
+def _meaning(error: BaseException) -> ProxyError:
+    """What an exception that ends the walk means: the client's leaving reaches us as one of two."""
+    if isinstance(error, ProxyError):
+        return error
+    if isinstance(error, asyncio.CancelledError | ConnectionError):
+        return ProxyError(ErrorKind.CLIENT_GONE)
+    return ProxyError(ErrorKind.INTERNAL)

@@ -84,7 +84,7 @@ class WireConnection(ResponseHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self.deadline.close()
         if self.exchange is not None:
-            self.exchange.connection_lost(exc is None)
+            self.exchange.connection_lost(exc)
         elif self.exchanges:
             self.drop()
         super().connection_lost(exc)
