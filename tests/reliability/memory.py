@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from .bench import Bench, Factory
+from .bench import PLAIN, Bench, Factory
 from .caller import Caller, get
 from .lab import Visit
 
@@ -161,7 +161,7 @@ async def slow_readers(factory: Factory) -> Many:
 access_log = false
 [downstreams.default]
 url = "http://$ORIGIN"
-pool = {{ max_connections = {count} }}
+pool = {{ max_connections = {count}, keep_alive = 0.5 }}
 """
     async with factory(settings) as bench:
         bench.lab.on("/down", _download)
@@ -188,7 +188,7 @@ pool = {{ max_connections = {count} }}
 async def idle_clients(factory: Factory) -> Many:
     """Clients that were served and keep their connection."""
     count = factory.scale.idle
-    async with factory("access_log = false\n") as bench:
+    async with factory(PLAIN) as bench:
         await bench.healthy()
         start, idle = bench.descriptors(), bench.rss()
         async with _callers(bench, count) as callers:

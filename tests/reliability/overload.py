@@ -8,7 +8,7 @@ import resource
 import time
 from dataclasses import dataclass, field
 
-from .bench import Bench, Factory, percentile, until
+from .bench import PLAIN, Bench, Factory, percentile, until
 from .caller import Caller, CutError, get, once
 from .lab import Visit, ok, stall
 
@@ -25,15 +25,16 @@ access_log = false
 [downstreams.busy]
 prefix = "/busy"
 url = "http://$ORIGIN"
-pool = {{ max_connections = {PLACES}, max_queue = {QUEUE} }}
+pool = {{ max_connections = {PLACES}, max_queue = {QUEUE}, keep_alive = 0.5 }}
 timeouts = {{ pool = 0.5 }}
 [downstreams.stuck]
 prefix = "/stuck"
 url = "http://$ORIGIN"
-pool = {{ max_connections = {PLACES}, max_queue = {QUEUE} }}
+pool = {{ max_connections = {PLACES}, max_queue = {QUEUE}, keep_alive = 0.5 }}
 timeouts = {{ pool = 0.5 }}
 [downstreams.neighbour]
 url = "http://$ORIGIN"
+pool = {{ keep_alive = 0.5 }}
 """
 
 
@@ -169,7 +170,7 @@ async def stuck_neighbour(factory: Factory) -> list[float]:
 
 async def no_descriptors(factory: Factory) -> tuple[int, float]:
     """The process runs out of descriptors; how many clients it took, and the seconds until it was well."""
-    async with factory("access_log = false\n") as bench:
+    async with factory(PLAIN) as bench:
         await bench.healthy()
         start = bench.descriptors()
         room = 24

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from .bench import Factory
+from .bench import PLAIN, Factory
 from .caller import Caller, CutError, get, post
 from .lab import GoneError, Visit
 
@@ -76,7 +76,7 @@ async def replay(factory: Factory) -> list[Outcome]:
     """`scale.requests` GETs, then as many POSTs."""
     outcomes = []
     # Retries are budgeted to a share of the traffic (0.2); twelve in a hundred connections end.
-    async with factory("access_log = false\n") as bench:
+    async with factory(PLAIN) as bench:
         closer = Closer(bench.scale.seed)
         bench.lab.on("/replay", closer)
         start = bench.descriptors()
