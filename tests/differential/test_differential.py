@@ -36,8 +36,12 @@ def answers(runner: Runner, items: list[Input]) -> list[Outcome]:
     outcomes: list[Outcome] = []
     hangs = 0
     for item in items:
-        outcomes.append(runner.run(item))
-        hangs += outcomes[-1].broken == STUCK
+        outcome = runner.run(item)
+        if not outcome.answers and meaning(item.data).requests:
+            # On a busy machine the client may give up before its answer comes: once more, and then it counts.
+            outcome = runner.run(item)
+        outcomes.append(outcome)
+        hangs += outcome.broken == STUCK
         if hangs == 3:
             break
     return outcomes
