@@ -1,0 +1,1 @@
+"""WebSocket frames through the proxy, judged by a real implementation behind it."""
