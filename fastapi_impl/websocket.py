@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from downstream_proxy.errors import ErrorKind, ProxyError
 from downstream_proxy.forwarder import Forwarding
-from downstream_proxy.websocket import WebSocketTunnel, switching_head
+from downstream_proxy.websocket import WebSocketTunnel
+from downstream_proxy.websocket_handshake import switching_head
 from starlette.types import Receive, Send
 
 from .protocol import Cycle

@@ -33,7 +33,7 @@ from .retry import may_retry, pause_before
 from .route import DownstreamFactory, Route
 from .settings import Settings
 from .state import ProxyState
-from .websocket import check_handshake
+from .websocket_handshake import check_handshake
 from .wire_downstream import WireDownstream
 
 logger = logging.getLogger("downstream_proxy")

@@ -17,7 +17,7 @@ from .http1.response_head import ResponseHead
 from .http1.response_reader import ResponseReader
 from .message import Body, OutgoingRequest
 from .settings import DownstreamSettings
-from .websocket import check_accept
+from .websocket_handshake import check_accept
 from .wire_connection import WireConnection
 
 CONTINUE_SECONDS = 1.0

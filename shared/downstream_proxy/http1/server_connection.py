@@ -8,7 +8,6 @@ client has left, and is told when the response is done. Responses go around it, 
 from __future__ import annotations
 
 import asyncio
-from enum import Enum, auto
 from typing import Any, cast
 
 from aiohttp import StreamReader
@@ -19,7 +18,7 @@ from ..message import IncomingRequest
 from ..timers import Deadline
 from .request_body import BodyReceiver
 from .request_head import RequestHead, parse_request_head
-from .server_rules import ConnectionOwner, ConnectionRules, Tunnel
+from .server_rules import ConnectionOwner, ConnectionRules, State, Tunnel
 from .syntax import EMPTY_LINES, NEVER_A_HEAD
 
 BODY_BUFFER = 2**16
@@ -33,14 +32,6 @@ LINGER_SECONDS = 5.0
 first."""
 
 _FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
-
-
-class State(Enum):
-    WAITING = auto()
-    ANSWERING = auto()
-    TUNNEL = auto()
-    LINGERING = auto()
-    CLOSED = auto()
 
 
 class ServerConnection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Protocol
 
 from aiohttp import StreamReader
@@ -49,3 +50,13 @@ class Tunnel(Protocol):
     def writing_paused(self) -> None: ...
     def writing_resumed(self) -> None: ...
     def shutdown(self) -> None: ...
+
+
+class State(Enum):
+    """What a client connection is doing."""
+
+    WAITING = auto()
+    ANSWERING = auto()
+    TUNNEL = auto()
+    LINGERING = auto()
+    CLOSED = auto()
