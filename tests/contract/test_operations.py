@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -147,6 +150,25 @@ def test_second_signal_ends_at_once(start: Start, second: signal.Signals) -> Non
     lab.server.wait(5)
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@rule("operations.worker-replaced")
+def test_killed_worker_is_replaced_while_the_other_serves(start: Start) -> None:
+    lab = start("workers = 2\n")
+    assert lab.server.process is not None
+    pid = lab.server.process.pid
+    before = children(pid)
+    os.kill(before[0], signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while before[0] in (now := children(pid)) or len(now) < len(before):
+        assert time.monotonic() < deadline, f"{before} became {now}"
+        with contextlib.suppress(TruncatedError, ConnectionResetError):  # one the killed worker had accepted
+            assert lab.ask(get(b"/x")).status == 200
+    lab.barrier()
+
+
 @rule("operations.start-without-downstream")
 def test_start_does_not_need_the_downstream(start: Start) -> None:
     gone = Origin()
@@ -160,7 +182,7 @@ def test_start_does_not_need_the_downstream(start: Start) -> None:
     late.stop()
 
 
-@rule("operations.bad-settings")
+@rule("operations.bad-settings", "headers.no-injection")
 @pytest.mark.parametrize(
     ("settings", "named"),
     [
@@ -168,6 +190,7 @@ def test_start_does_not_need_the_downstream(start: Start) -> None:
         ("[limits]\nmax_inflight = -1\n", "max_inflight"),
         ('[downstreams.x]\nurl = "ftp://127.0.0.1"\n', "url"),
         ("not toml at all\n", "proxy.toml"),
+        ('[downstreams.x]\nurl = "http://a"\nrequest_headers.set = { X-A = "b\\r\\nX-C: d" }\n', "X-A"),
     ],
 )
 def test_settings_that_cannot_work_end_the_start(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..frames import KEY, After, accepting
+from ..frames import CLOSE, KEY, After, accepting, close, frames_in
 from ..origin import Connection
 from ..wire import Client
 from .lab import Lab, get
@@ -22,6 +22,17 @@ def handshake(
         *fields,
         method=method,
     )
+
+
+async def answer_close(conn: Connection) -> None:
+    """Reads until a close frame, answers it and ends the connection, as servers do (RFC 6455 7.1.1)."""
+    seen = b""
+    while data := await conn.read():
+        seen += data
+        if any(opcode == CLOSE for opcode, _ in frames_in(seen)):
+            await conn.send(close())
+            conn.close()
+            return
 
 
 def open_tunnel(proxy: Lab, after: After | None = None, target: bytes = b"/ws") -> Client:

@@ -20,8 +20,8 @@ CHAPTER = Chapter(
             "A downstream that cannot be reached gives 502.",
             _502,
             tested=False,
-            decision="An unreachable address cannot be had on every machine; the unit tests inject the "
-            "error.",
+            decision="An unreachable address cannot be had on every machine: tests/unit/test_connecting.py "
+            "injects the error.",
         ),
         Rule("failures.dns", MUST, "A downstream whose name does not resolve gives 502.", _502),
         Rule(
@@ -110,8 +110,8 @@ CHAPTER = Chapter(
             "A changed address of the downstream's name is used within the time to live of 10 s.",
             "RFC 1035 3.2.1",
             tested=False,
-            decision="It needs a name server under the test's control; the unit tests show it with an "
-            "injected resolver.",
+            decision="It needs a name server of the test's own; answers of the resolver are kept for 10 s "
+            "and then asked for anew.",
         ),
         Rule(
             "failures.one-table",
