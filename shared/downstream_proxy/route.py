@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import logging
 from collections.abc import Callable
 
 from .admission import Admission
@@ -15,6 +16,8 @@ from .metrics import DownstreamMetrics
 from .retry import RetryBudget
 from .settings import DownstreamSettings, HeaderRules, Settings
 from .target import outgoing_target
+
+logger = logging.getLogger("downstream_proxy")
 
 DownstreamFactory = Callable[[DownstreamSettings, Address], Downstream]
 
@@ -43,6 +46,8 @@ class Route:
         make_downstream: DownstreamFactory,
     ) -> None:
         address = Address.parse(settings.addresses[0])
+        if len(settings.addresses) > 1:
+            logger.warning("downstreams.%s.urls: only the first address is used so far", name)
         self.name = name
         self.metrics = metrics
         self.timeouts = settings.timeouts
