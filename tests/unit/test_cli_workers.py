@@ -26,6 +26,7 @@ def say(text):
     os.write(1, f"{text} {os.getpid()}\\n".encode())
 
 def work():
+    signal.alarm(30)  # ends even a stubborn worker that a failed test leaves behind
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno())
@@ -96,7 +97,7 @@ def start() -> Iterator[Start]:
     for supervised in made:
         if supervised.process.poll() is None:
             supervised.process.kill()  # its workers see the lifeline end
-        supervised.process.communicate()
+        supervised.process.communicate(timeout=35)
 
 
 def gone(pid: int) -> bool:
@@ -127,7 +128,13 @@ def test_a_signal_to_the_whole_group_is_not_counted_twice(start: Start) -> None:
     # Ctrl-C in a terminal goes to the foreground group; a worker must not take it for the second signal.
     supervised = start(STUBBORN, workers=1, grace=0.3)
     (pid,) = supervised.pids(1)
+    supervised.process.send_signal(
+        signal.SIGSTOP
+    )  # what the group's signal does shows before what it passes on
     os.killpg(supervised.process.pid, signal.SIGINT)
+    os.kill(pid, signal.SIGHUP)
+    assert supervised.line() == f"signal SIGHUP {pid}"
+    supervised.process.send_signal(signal.SIGCONT)
     assert supervised.line() == f"signal SIGINT {pid}"
     assert supervised.end() == 1
     assert supervised.remaining() == b"", "no second signal came before the end"
