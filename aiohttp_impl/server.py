@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 from aiohttp import web
-from downstream_proxy.lifecycle import serve_until_stopped
+from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
 from downstream_proxy.server_tls import server_context
 from downstream_proxy.settings import Settings
 
@@ -17,6 +17,11 @@ from .protocol import ProxyProtocol
 
 async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle)."""
+    with StopSignals().installed() as signals:
+        await _serve(settings, sockets, signals)
+
+
+async def _serve(settings: Settings, sockets: list[socket.socket], signals: StopSignals) -> None:
     loop = asyncio.get_running_loop()
     app = create_app(settings)
     state = app[FORWARDER].state
@@ -39,6 +44,6 @@ async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
             for listener in listeners:
                 listener.close()
 
-        await serve_until_stopped(state, stop_listening)
+        await serve_until_stopped(state, signals, stop_listening)
     finally:
         await runner.cleanup()

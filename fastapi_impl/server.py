@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from downstream_proxy.lifecycle import serve_until_stopped
+from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
 from downstream_proxy.server_tls import server_context
 from downstream_proxy.settings import Settings
 
@@ -38,6 +38,11 @@ class Server(uvicorn.Server):
 
 async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle)."""
+    with StopSignals().installed() as signals:
+        await _serve(settings, sockets, signals)
+
+
+async def _serve(settings: Settings, sockets: list[socket.socket], signals: StopSignals) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -59,7 +64,7 @@ async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
     try:
         await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            await serve_until_stopped(app.state.forwarder.state, server.stop_listening)
+            await serve_until_stopped(app.state.forwarder.state, signals, server.stop_listening)
     finally:
         ready.cancel()
         server.should_exit = True

@@ -40,28 +40,29 @@ class StopSignals:
                 loop.remove_signal_handler(number)
 
 
-async def serve_until_stopped(state: ProxyState, stop_listening: Callable[[], None]) -> None:
-    """Wait for SIGTERM or SIGINT, then end in order.
+async def serve_until_stopped(
+    state: ProxyState, signals: StopSignals, stop_listening: Callable[[], None]
+) -> None:
+    """Wait for SIGTERM or SIGINT, then end in order. Install `signals` before listening begins.
 
     Readiness fails, `timeouts.shutdown_delay` passes, listening stops, each connection ends with its present
     response, and after `timeouts.shutdown` seconds, or at once on a second signal, what is left is given up.
     """
     timeouts = state.settings.timeouts
-    with StopSignals().installed() as signals:
-        await signals.first.wait()
-        state.draining = True
-        logger.info("draining: %d connections open", len(state.connections))
-        await _within(signals.second, timeouts.shutdown_delay)
-        stop_listening()
-        drain = asyncio.ensure_future(state.connections.drain(timeouts.shutdown))
-        second = asyncio.ensure_future(signals.second.wait())
-        await asyncio.wait((drain, second), return_when=asyncio.FIRST_COMPLETED)
-        if not drain.done() or not drain.result():
-            logger.warning("giving up %d connections", len(state.connections))
-            state.connections.abort()
-        for task in (drain, second):
-            task.cancel()
-        await asyncio.gather(drain, second, return_exceptions=True)
+    await signals.first.wait()
+    state.draining = True
+    logger.info("draining: %d connections open", len(state.connections))
+    await _within(signals.second, timeouts.shutdown_delay)
+    stop_listening()
+    drain = asyncio.ensure_future(state.connections.drain(timeouts.shutdown))
+    second = asyncio.ensure_future(signals.second.wait())
+    await asyncio.wait((drain, second), return_when=asyncio.FIRST_COMPLETED)
+    if not drain.done() or not drain.result():
+        logger.warning("giving up %d connections", len(state.connections))
+        state.connections.abort()
+    for task in (drain, second):
+        task.cancel()
+    await asyncio.gather(drain, second, return_exceptions=True)
 
 
 async def _within(event: asyncio.Event, seconds: float) -> None:
