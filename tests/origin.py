@@ -17,6 +17,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from .gate import Gate
 from .parse import MalformedError
 from .recorded import GoneError, Request
 
@@ -133,6 +134,15 @@ class Connection(asyncio.Protocol):
             await asyncio.wait_for(self._ended_event.wait(), seconds)
             raise GoneError
 
+    def stop_reading(self) -> None:
+        """Leaves what comes to a small receive buffer of the kernel, until `resume_reading`."""
+        sock = self.transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        self.transport.resume_reading()
+
     async def gone(self) -> None:
         """Waits until the other side closes."""
         while await self.read():
@@ -178,20 +188,6 @@ class Connection(asyncio.Protocol):
         finally:
             self.transport.close()
             self.origin.notify()
-
-
-class Gate:
-    """Opened by a test, awaited by a script."""
-
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
-        self._event = asyncio.Event()
-
-    def open(self) -> None:
-        self._origin.loop.call_soon_threadsafe(self._event.set)
-
-    async def wait(self) -> None:
-        await self._event.wait()
 
 
 async def echo(conn: Connection, request: Request) -> None:
@@ -249,7 +245,7 @@ class Origin:
         return self._scripts.get(target) or self._scripts.get(path) or echo
 
     def gate(self) -> Gate:
-        return Gate(self)
+        return Gate(self.loop)
 
     def reset(self) -> None:
         """Forgets scripts and records; open connections stay."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .origin import Connection, Gate, Handler, Origin
+from .gate import Gate
+from .origin import Connection, Handler, Origin
 from .recorded import Request
 
 
