@@ -14,9 +14,9 @@ from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
+from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.request_head import RequestHead
 from downstream_proxy.http1.server_connection import ServerConnection
-from downstream_proxy.state import ProxyState
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -24,24 +24,25 @@ from yarl import URL
 class ProxyProtocol(web.RequestHandler):
     """One client connection of the aiohttp backend. Implements ConnectionOwner."""
 
-    __slots__ = ("body", "connection", "head", "state")
+    __slots__ = ("body", "connection", "forwarder", "head")
 
     connection: ServerConnection
     head: RequestHead
     body: StreamReader | None
 
-    def __init__(self, server: web.Server, state: ProxyState, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, server: web.Server, forwarder: Forwarder, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(server, loop=loop, lingering_time=0)
         # The engine writes the log.
         self.access_logger, self._logging_enabled = None, False
         self._parser = None
-        self.state = state
+        self.forwarder = forwarder
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the interface without the base class.
         stream = cast(asyncio.Transport, transport)
+        state = self.forwarder.state  # the present one: a reload may have come
         self.connection = ServerConnection(
-            self, self.state.rules, self.state.connections, stream, asyncio.get_running_loop()
+            self, state.rules, state.connections, stream, asyncio.get_running_loop()
         )
         super().connection_made(transport)
 

@@ -24,7 +24,7 @@ async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
 async def _serve(settings: Settings, sockets: list[socket.socket], signals: StopSignals) -> None:
     loop = asyncio.get_running_loop()
     app = create_app(settings)
-    state = app[FORWARDER].state
+    forwarder = app[FORWARDER]
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -32,7 +32,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket], signals: Stop
         assert server is not None
 
         def make_protocol() -> ProxyProtocol:
-            return ProxyProtocol(server, state, loop)
+            return ProxyProtocol(server, forwarder, loop)
 
         tls = server_context(settings)
         listeners = [
@@ -44,6 +44,6 @@ async def _serve(settings: Settings, sockets: list[socket.socket], signals: Stop
             for listener in listeners:
                 listener.close()
 
-        await serve_until_stopped(state, signals, stop_listening)
+        await serve_until_stopped(forwarder, signals, stop_listening)
     finally:
         await runner.cleanup()

@@ -21,9 +21,8 @@ async def tunnel(request: web.Request, forwarding: Forwarding) -> web.StreamResp
     if not isinstance(protocol, ProxyProtocol):
         response.abort()
         raise ProxyError(ErrorKind.UPGRADE_FAILED)
-    limit = protocol.state.settings.limits.max_websocket_message
     forwarding.started()
-    websocket = WebSocketTunnel(protocol.connection, response, limit)
+    websocket = WebSocketTunnel(protocol.connection, response, forwarding.max_websocket_message)
     try:
         await websocket.run(switching_head(forwarding.headers))
     finally:

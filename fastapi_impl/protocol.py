@@ -51,8 +51,7 @@ class ProxyProtocol(asyncio.Protocol):
         self._server_state = server_state
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
-        forwarder: Forwarder = app_state["forwarder"]
-        self.state = forwarder.state
+        self.forwarder: Forwarder = app_state["forwarder"]
         self._cycle: Cycle | None = None
         self._can_write = asyncio.Event()
         self._can_write.set()
@@ -63,7 +62,8 @@ class ProxyProtocol(asyncio.Protocol):
         # uvloop's transports have the interface without the base class.
         stream = cast(asyncio.Transport, transport)
         self._server_state.connections.add(self)  # type: ignore[arg-type]
-        self.connection = ServerConnection(self, self.state.rules, self.state.connections, stream, self._loop)
+        state = self.forwarder.state  # the present one: a reload may have come
+        self.connection = ServerConnection(self, state.rules, state.connections, stream, self._loop)
         self._server = _address(transport.get_extra_info("sockname"))
         self._client = _address(transport.get_extra_info("peername"))
 
@@ -93,7 +93,7 @@ class ProxyProtocol(asyncio.Protocol):
 
     def shutdown(self) -> None:
         """uvicorn's word for: end with the present response."""
-        self.connection.drain()
+        self.connection.drain(0.0)
 
     # --- ConnectionOwner
 

@@ -64,7 +64,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket], signals: Stop
     try:
         await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            await serve_until_stopped(app.state.forwarder.state, signals, server.stop_listening)
+            await serve_until_stopped(app.state.forwarder, signals, server.stop_listening)
     finally:
         ready.cancel()
         server.should_exit = True

@@ -19,11 +19,10 @@ async def tunnel(forwarding: Forwarding, cycle: Cycle | None) -> None:
     if cycle is None:
         response.abort()
         raise ProxyError(ErrorKind.UPGRADE_FAILED)
-    limit = cycle.protocol.state.settings.limits.max_websocket_message
     forwarding.started()
     cycle.writer.started = cycle.writer.ended = True
     cycle.writer.keep_alive = False
-    websocket = WebSocketTunnel(cycle.connection, response, limit)
+    websocket = WebSocketTunnel(cycle.connection, response, forwarding.max_websocket_message)
     try:
         await websocket.run(switching_head(forwarding.headers))
     finally:

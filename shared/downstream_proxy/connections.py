@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Drainable(Protocol):
-    def drain(self) -> None: ...
+    def drain(self, idle: float) -> None: ...
     def abort(self) -> None: ...
 
 
@@ -30,11 +30,12 @@ class Connections:
         if self._empty is not None and not self._open:
             self._empty.set()
 
-    async def drain(self, seconds: float) -> bool:
-        """End each connection with its present response; True when the last one went within `seconds`."""
+    async def drain(self, seconds: float, idle: float) -> bool:
+        """End each connection with its present response, or with one more when it waits for a request and
+        that comes within `idle` seconds. True when the last one went within `seconds`."""
         self._empty = asyncio.Event()
         for connection in list(self._open):
-            connection.drain()
+            connection.drain(idle)
         if not self._open:
             return True
         try:

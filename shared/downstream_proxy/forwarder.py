@@ -32,7 +32,8 @@ from .problem import problem
 from .retry import may_retry, pause_before
 from .route import DownstreamFactory, Route
 from .settings import Settings
-from .state import ProxyState
+from .state import ProcessState, ProxyState
+from .succession import Succession
 from .websocket_handshake import check_handshake
 from .wire_downstream import WireDownstream
 
@@ -52,19 +53,39 @@ class ResponseSink(Protocol):
 
 
 class Forwarder:
-    """Forwards requests for one set of settings. Open it in the serving loop, close it when the last request
-    is done.
+    """Forwards requests by one set of settings after the other. Open it in the serving loop, close it when
+    the last request is done.
 
     make_downstream: another client library behind the Downstream seam; None for ours.
     """
 
     def __init__(self, settings: Settings, make_downstream: DownstreamFactory | None = None) -> None:
-        self.state = ProxyState(settings, make_downstream or WireDownstream)
+        self._make_downstream = make_downstream or WireDownstream
+        self.process = ProcessState()
+        self.state = ProxyState(settings, self._make_downstream, self.process)
+        self._succession = Succession()
 
     async def open(self) -> None:
         await self.state.open()
+        self.state.show()
+
+    async def reload(self, settings: Settings) -> None:
+        """Forward by `settings` what comes from now on. What is under way ends by those it began with.
+
+        Whatever this raises, nothing has changed then.
+        """
+        state = ProxyState(settings, self._make_downstream, self.process)
+        try:
+            await state.open()
+        except BaseException:
+            await state.close()
+            raise
+        state.show()
+        before, self.state = self.state, state
+        self._succession.retire(before, state)
 
     async def close(self) -> None:
+        await self._succession.close()
         await self.state.close()
 
     def forward(self, request: IncomingRequest) -> Forwarding:
@@ -116,6 +137,11 @@ class Forwarding:
     def upgraded(self) -> DownstreamResponse | None:
         """The downstream's 101, when that is the answer; then `relay` is not to be called."""
         return self._response if self.status == 101 else None
+
+    @property
+    def max_websocket_message(self) -> int | None:
+        """Bytes; None for any size."""
+        return self._state.settings.limits.max_websocket_message
 
     async def __aenter__(self) -> Forwarding:
         state = self._state

@@ -11,7 +11,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .state import ProxyState
+from .forwarder import Forwarder
 
 logger = logging.getLogger("downstream_proxy")
 
@@ -41,25 +41,27 @@ class StopSignals:
 
 
 async def serve_until_stopped(
-    state: ProxyState, signals: StopSignals, stop_listening: Callable[[], None]
+    forwarder: Forwarder, signals: StopSignals, stop_listening: Callable[[], None]
 ) -> None:
     """Wait for SIGTERM or SIGINT, then end in order. Install `signals` before listening begins.
 
     Readiness fails, `timeouts.shutdown_delay` passes, listening stops, each connection ends with its present
-    response, and after `timeouts.shutdown` seconds, or at once on a second signal, what is left is given up.
+    response, one that waits for a request within `timeouts.shutdown_idle`, and after `timeouts.shutdown`
+    seconds, or at once on a second signal, what is left is given up.
     """
-    timeouts = state.settings.timeouts
     await signals.first.wait()
-    state.draining = True
-    logger.info("draining: %d connections open", len(state.connections))
+    process, timeouts = forwarder.process, forwarder.state.settings.timeouts
+    connections = process.connections
+    process.draining = True
+    logger.info("draining: %d connections open", len(connections))
     await _within(signals.second, timeouts.shutdown_delay)
     stop_listening()
-    drain = asyncio.ensure_future(state.connections.drain(timeouts.shutdown))
+    drain = asyncio.ensure_future(connections.drain(timeouts.shutdown, timeouts.shutdown_idle))
     second = asyncio.ensure_future(signals.second.wait())
     await asyncio.wait((drain, second), return_when=asyncio.FIRST_COMPLETED)
     if not drain.done() or not drain.result():
-        logger.warning("giving up %d connections", len(state.connections))
-        state.connections.abort()
+        logger.warning("giving up %d connections", len(connections))
+        connections.abort()
     for task in (drain, second):
         task.cancel()
     await asyncio.gather(drain, second, return_exceptions=True)

@@ -56,6 +56,11 @@ class Metrics:
         self._pool.labels(downstream, "in_use").set_function(lambda: admission.in_use)
         self._pool.labels(downstream, "waiting").set_function(lambda: admission.waiting)
 
+    def unwatch_pool(self, downstream: str) -> None:
+        """Forget a downstream that the configuration no longer has; its counters stay, as counters do."""
+        for state in ("in_use", "waiting"):
+            self._pool.remove(downstream, state)
+
     def of(self, downstream: str) -> DownstreamMetrics:
         return DownstreamMetrics(downstream, self._requests, self._errors, self._seconds, self._retries)
 

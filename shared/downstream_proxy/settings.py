@@ -32,6 +32,7 @@ from .settings_types import (
     Address,
     NetworkList,
     NetworksOrAll,
+    OptionalSeconds,
     OptionalSize,
     ReadableFile,
     Seconds,
@@ -88,6 +89,12 @@ class Timeouts(Table):
     request_body_idle: Seconds = option(30.0, "between two pieces of a request body; over it 408", "seconds")
     keep_alive: SecondsOrZero = option(75.0, "an idle client connection is kept open", "seconds")
     shutdown: SecondsOrZero = option(30.0, "given to requests in flight after SIGTERM", "seconds")
+    shutdown_idle: SecondsOrZero = option(
+        2.0, "an idle client connection is kept for a last request after the listener closed", "seconds"
+    )
+    reload: OptionalSeconds = option(
+        None, "given to requests and WebSockets that began before a reload; over it they are ended", "seconds"
+    )
     shutdown_delay: SecondsOrZero = option(
         0.0, "between failing readiness and closing the listener", "seconds"
     )

@@ -1,5 +1,6 @@
-"""What lives as long as the server: routes, counters and switches. Made from settings, opened in the serving
-loop."""
+"""What lives as long as the process, and what lives as long as one configuration: counters, connections and
+switches there, routes and limits here. A configuration is opened in the serving loop; a reload makes the next
+one beside it (see succession)."""
 
 from __future__ import annotations
 
@@ -11,26 +12,41 @@ from .http1.request_head import HeadLimits
 from .http1.server_rules import ConnectionRules
 from .metrics import Metrics
 from .problem import render_refusal
+from .reloads import ReloadCollector, Reloads
 from .route import DownstreamFactory, Identity, Route
 from .settings import Settings
 from .target import Routes
 
 
-class ProxyState:
-    """One process's worth of proxy.
+class ProcessState:
+    """What outlives a reload.
 
-    draining: readiness fails, connections end with their present response.
+    draining: readiness fails, connections end with their present response. states: the configurations that
+    requests still follow, the present one last.
     """
 
-    def __init__(self, settings: Settings, make_downstream: DownstreamFactory) -> None:
-        self.settings = settings
+    def __init__(self) -> None:
         self.metrics = Metrics()
+        self.connections = Connections()
+        self.reloads = Reloads()
+        self.draining = False
+        self.states: list[ProxyState] = []
+        self.metrics.inflight.set_function(lambda: sum(state.inflight for state in self.states))
+        self.metrics.registry.register(ReloadCollector(lambda: self.reloads))
+
+
+class ProxyState:
+    """One configuration's worth of proxy. process: what it shares with the one before and the one behind."""
+
+    def __init__(self, settings: Settings, make_downstream: DownstreamFactory, process: ProcessState) -> None:
+        self.settings = settings
+        self.process = process
+        self.metrics = process.metrics
+        self.connections = process.connections
         self.unrouted = self.metrics.of("")
         self.access_log = AccessLog(settings.access_log)
         self.max_inflight = settings.limits.max_inflight
         self.inflight = 0
-        self.draining = False
-        self.connections = Connections()
         self.admin = Admin(self)
         self.rules = self._connection_rules()
         identity = Identity(settings)
@@ -39,9 +55,23 @@ class ProxyState:
             for name, downstream in settings.downstreams.items()
         }
         self.routes = Routes((settings.downstreams[name].prefix, route) for name, route in self._all.items())
-        self.metrics.inflight.set_function(lambda: self.inflight)
+
+    @property
+    def draining(self) -> bool:
+        return self.process.draining
+
+    def show(self) -> None:
+        """Be what the gauges speak of from now on."""
+        self.process.states.append(self)
         for name, route in self._all.items():
             self.metrics.watch_pool(name, route.admission)
+
+    def hide(self) -> None:
+        """The last request is done: the gauges forget what no other configuration has."""
+        states = self.process.states
+        states.remove(self)
+        for name in self._all.keys() - {name for state in states for name in state._all}:
+            self.metrics.unwatch_pool(name)
 
     async def open(self) -> None:
         for route in self._all.values():

@@ -105,6 +105,35 @@ def test_sigterm_lets_requests_end_and_exits_cleanly(start: Start) -> None:
     assert lab.server.wait() == 0
 
 
+@rule("operations.drain-tells-clients")
+def test_a_request_on_its_way_to_an_idle_connection_is_answered_while_draining(start: Start) -> None:
+    lab = start("[timeouts]\nshutdown_idle = 30\n")
+    gate = lab.origin.gate()
+
+    async def half(conn: Connection, request: Request) -> None:
+        await conn.send(ok(b"whole")[:-3])
+        await gate.wait()
+        await conn.send(b"ole")
+
+    lab.origin.script("/half", half)
+    idle, fresh, busy = lab.connect(), lab.connect(), lab.send(get(b"/half"))
+    idle.send(get(b"/first")).read_response()
+    head = busy.read_head()
+    fresh.send(b"GET /")
+    lab.barrier()
+    lab.server.signal(signal.SIGTERM)
+    wait_refused(lab.server)
+    gate.open()
+    busy.read_body(head)  # it had announced to stay
+    fresh.send(b"x HTTP/1.1\r\nHost: proxy\r\n\r\n")
+    for client in (idle.send(get(b"/last")), busy.send(get(b"/last")), fresh):
+        response = client.read_response()
+        assert response.status == 200
+        assert response.one(b"connection") == b"close"
+        assert client.ended()
+    assert lab.server.wait() == 0
+
+
 @rule("operations.drain-ready")
 def test_readiness_fails_before_the_listener_closes(start: Start) -> None:
     lab = start("[timeouts]\nshutdown_delay = 1.5\n")

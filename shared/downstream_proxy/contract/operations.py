@@ -38,9 +38,11 @@ CHAPTER = Chapter(
         Rule(
             "operations.drain-tells-clients",
             MUST,
-            "Answers given while draining say `Connection: close`, and idle kept connections are closed.",
+            "Answers given while draining say `Connection: close`. A kept connection that waits for a "
+            "request is closed behind that answer, or when none came within `timeouts.shutdown_idle`.",
             "RFC 9112 9.6",
             capability="settings",
+            decision="Closing an idle connection at once loses the request that is already on its way.",
         ),
         Rule(
             "operations.drain-ready",

@@ -57,6 +57,7 @@ class ServerConnection:
         self._reading_paused = False
         self._buffer_paused = False
         self._draining = False
+        self._idle = rules.keep_alive
         self._body_asked = True
         self._served = False
         self._lingering: asyncio.Future[None] | None = None
@@ -235,9 +236,10 @@ class ServerConnection:
         receiver, self._receiver = self._receiver, None
         if receiver is not None and not receiver.complete:
             self._linger()
-        elif not keep_alive or self._draining:
+        elif not keep_alive:
             self.close()
         else:
+            # Also while draining, when this response had announced to stay before that began.
             self._state = State.WAITING
             self._served = True
             if self._buffer_paused:
@@ -248,7 +250,7 @@ class ServerConnection:
                 self._deadline.start(self._rules.head_timeout)
                 self._read_head(data)
             else:
-                self._deadline.start(self._rules.keep_alive)
+                self._deadline.start(self._idle)
 
     def send_continue(self) -> None:
         """Tell the client to send its body (RFC 9110, section 10.1.1)."""
@@ -284,14 +286,27 @@ class ServerConnection:
         data, self._buffer = self._buffer, b""
         return data
 
-    def drain(self) -> None:
-        """The server is going down: end with the present response, or now when there is none."""
+    def drain(self, idle: float) -> None:
+        """The server is going down: end with the present response.
+
+        A connection that waits for a request stays `idle` seconds for a last one, whose answer says
+        `Connection: close`: the request may be on its way, and closing now would lose it (RFC 9112, section
+        9.6 asks to announce; there is nothing to announce it with while no response is due).
+        """
         self._draining = True
+        self._idle = min(idle, self._idle)
         if self._state is State.WAITING:
-            self.close()
+            if not self._buffer:
+                self._await_request()
         elif self._state is State.TUNNEL:
             assert self._tunnel is not None
             self._tunnel.shutdown()
+
+    def _await_request(self) -> None:
+        if self._idle > 0:
+            self._deadline.start(self._idle)
+        else:
+            self.close()
 
     def close(self) -> None:
         self._state = State.CLOSED

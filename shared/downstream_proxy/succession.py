@@ -1,0 +1,64 @@
+"""From one configuration to the next while requests are under way.
+
+What it is for: closing a configuration that a reload has replaced, once the last request that began with it
+has ended.
+What it must not know: where settings come from, what a request is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from .state import ProxyState
+
+logger = logging.getLogger("downstream_proxy")
+
+LOOK_EVERY = 0.1
+"""Seconds. An earlier configuration is looked at now and then, so that no request pays for telling it."""
+
+
+class Succession:
+    """The earlier configurations of one Forwarder."""
+
+    def __init__(self) -> None:
+        self._retiring: dict[asyncio.Task[None], ProxyState] = {}
+
+    def __len__(self) -> int:
+        return len(self._retiring)
+
+    def retire(self, state: ProxyState, successor: ProxyState) -> None:
+        """Close `state` when its last request has ended, or `timeouts.reload` of the successor has passed."""
+        task = asyncio.create_task(self._retire(state, successor))
+        self._retiring[task] = state
+        task.add_done_callback(self._retiring.pop)
+
+    async def close(self) -> None:
+        """Close them all now."""
+        states = list(self._retiring.values())
+        for task in list(self._retiring):
+            task.cancel()
+        await asyncio.gather(*self._retiring, return_exceptions=True)
+        for state in states:
+            await state.close()
+
+    async def _retire(self, state: ProxyState, successor: ProxyState) -> None:
+        bound = successor.settings.timeouts.reload
+        loop = asyncio.get_running_loop()
+        until = None if bound is None else loop.time() + bound
+        while state.inflight:
+            if until is not None and loop.time() >= until:
+                logger.warning("ending %d requests of an earlier configuration", state.inflight)
+                break
+            self._share_limit(state.process.states)
+            await asyncio.sleep(LOOK_EVERY)
+        state.hide()
+        self._share_limit(state.process.states)
+        await state.close()
+
+    @staticmethod
+    def _share_limit(states: list[ProxyState]) -> None:
+        """`limits.max_inflight` holds for the process: what earlier requests take, new ones cannot have."""
+        present = states[-1]
+        taken = sum(state.inflight for state in states[:-1])
+        present.max_inflight = max(0, present.settings.limits.max_inflight - taken)
