@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Sequence
 
 from aiohttp import web
+from downstream_proxy.admin_listener import admin_listener
 from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
 from downstream_proxy.server_tls import server_context
 from downstream_proxy.settings import Settings
@@ -15,13 +17,20 @@ from .handler import FORWARDER
 from .protocol import ProxyProtocol
 
 
-async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle)."""
+async def serve(
+    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket] = ()
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
+
+    admin: sockets for `admin.listen`; without any they are bound here when it is set.
+    """
     with StopSignals().installed() as signals:
-        await _serve(settings, sockets, signals)
+        await _serve(settings, sockets, admin, signals)
 
 
-async def _serve(settings: Settings, sockets: list[socket.socket], signals: StopSignals) -> None:
+async def _serve(
+    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket], signals: StopSignals
+) -> None:
     loop = asyncio.get_running_loop()
     app = create_app(settings)
     forwarder = app[FORWARDER]
@@ -44,6 +53,7 @@ async def _serve(settings: Settings, sockets: list[socket.socket], signals: Stop
             for listener in listeners:
                 listener.close()
 
-        await serve_until_stopped(forwarder, signals, stop_listening)
+        async with admin_listener(forwarder, admin):
+            await serve_until_stopped(forwarder, signals, stop_listening)
     finally:
         await runner.cleanup()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
+from downstream_proxy.admin_listener import admin_listener
 from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
 from downstream_proxy.server_tls import server_context
 from downstream_proxy.settings import Settings
@@ -36,13 +37,20 @@ class Server(uvicorn.Server):
             listener.close()
 
 
-async def serve(settings: Settings, sockets: list[socket.socket]) -> None:
-    """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle)."""
+async def serve(
+    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket] = ()
+) -> None:
+    """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
+
+    admin: sockets for `admin.listen`; without any they are bound here when it is set.
+    """
     with StopSignals().installed() as signals:
-        await _serve(settings, sockets, signals)
+        await _serve(settings, sockets, admin, signals)
 
 
-async def _serve(settings: Settings, sockets: list[socket.socket], signals: StopSignals) -> None:
+async def _serve(
+    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket], signals: StopSignals
+) -> None:
     app = create_app(settings)
     config = uvicorn.Config(
         app,
@@ -64,7 +72,9 @@ async def _serve(settings: Settings, sockets: list[socket.socket], signals: Stop
     try:
         await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
-            await serve_until_stopped(app.state.forwarder, signals, server.stop_listening)
+            forwarder = app.state.forwarder
+            async with admin_listener(forwarder, admin):
+                await serve_until_stopped(forwarder, signals, server.stop_listening)
     finally:
         ready.cancel()
         server.should_exit = True

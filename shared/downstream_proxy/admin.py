@@ -1,5 +1,5 @@
-"""The proxy's own endpoints below `admin.prefix`: healthy, ready, metrics. Answers from data; knows no
-framework.
+"""The proxy's own endpoints below `admin.prefix`: who may ask for which, and on which listener. Answers from
+data; knows no framework.
 
 They are told apart from proxied paths by the raw target, byte for byte, so that no spelling of a path is one
 thing to the proxy and another to the downstream.
@@ -10,69 +10,92 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from .answer import Answer, whole
 from .errors import ErrorKind, ProxyError
-from .identity import TrustedPeers
-from .message import HeaderPairs, IncomingRequest
+from .identity import TrustedPeers, clients_named
+from .message import IncomingRequest
+from .settings_show import show
 
 if TYPE_CHECKING:
     from .state import ProxyState
 
-Answer = tuple[int, HeaderPairs, bytes]
-
-_TEXT = "text/plain; charset=utf-8"
+Endpoint = Callable[[IncomingRequest], Answer]
 
 
 class Admin:
-    """Answers for one proxy."""
+    """Answers for one proxy.
+
+    `healthy` and `ready` are open on every listener. The rest is `admin.listen`'s when that is set, and is
+    unknown to the main listener then; else the main listener answers it to peers in `admin.allow`.
+    """
 
     def __init__(self, state: ProxyState) -> None:
         settings = state.settings.admin
         self._state = state
         self._allow = TrustedPeers(settings.allow)
         self.prefix = settings.prefix.encode()
-        self._open: dict[bytes, Callable[[], Answer]] = {b"healthy": _healthy, b"ready": self._ready}
-        self._guarded: dict[bytes, Callable[[], Answer]] = {b"metrics": self._metrics}
+        self._open: dict[bytes, Endpoint] = {b"healthy": _healthy, b"ready": self._ready}
+        self._guarded: dict[bytes, Endpoint] = {b"metrics": self._metrics, b"config": self._config}
+        self._on_main: dict[bytes, Endpoint] = {} if settings.listen else self._guarded
 
     def answer(self, request: IncomingRequest) -> Answer:
-        """The answer to a request whose target begins with the prefix.
+        """The main listener's answer to a request whose target begins with the prefix.
 
         Raises ProxyError: no-route for an unknown endpoint, forbidden for a peer outside `admin.allow`,
         method-not-allowed for anything but GET and HEAD.
         """
-        name = request.target.partition(b"?")[0][len(self.prefix) :]
+        name = self._name(request)
         endpoint = self._open.get(name)
         if endpoint is None:
-            endpoint = self._guarded.get(name)
+            endpoint = self._on_main.get(name)
             if endpoint is None:
                 raise ProxyError(ErrorKind.NO_ROUTE)
-            if request.peer and request.peer not in self._allow:
+            if not self._allowed(request):
                 raise ProxyError(ErrorKind.FORBIDDEN)
-        if request.method not in (b"GET", b"HEAD"):
-            raise ProxyError(ErrorKind.METHOD_NOT_ALLOWED)
-        return endpoint()
+        return _ask(endpoint, request)
 
-    def _ready(self) -> Answer:
+    def answer_apart(self, request: IncomingRequest) -> Answer:
+        """The answer of the listener at `admin.listen`, whose address is what guards it. Raises ProxyError as
+        `answer` does, but forbidden never."""
+        if not request.target.startswith(self.prefix):
+            raise ProxyError(ErrorKind.NO_ROUTE)
+        name = self._name(request)
+        endpoint = self._open.get(name) or self._guarded.get(name)
+        if endpoint is None:
+            raise ProxyError(ErrorKind.NO_ROUTE)
+        return _ask(endpoint, request)
+
+    def _name(self, request: IncomingRequest) -> bytes:
+        return request.target.partition(b"?")[0][len(self.prefix) :]
+
+    def _allowed(self, request: IncomingRequest) -> bool:
+        """Whether the peer may ask, and everybody it says to ask for.
+
+        A web server on this machine speaks for the internet: what it names in its forwarding fields has to be
+        allowed as well. Whoever adds to those fields can only lose by it.
+        """
+        if request.peer and request.peer not in self._allow:
+            return False
+        return all(client in self._allow for client in clients_named(request.headers))
+
+    def _ready(self, _request: IncomingRequest) -> Answer:
         if self._state.draining:
-            return text(503, b"draining\n")
-        return text(200, b"ready\n")
+            return whole(503, b"draining\n")
+        return whole(200, b"ready\n")
 
-    def _metrics(self) -> Answer:
+    def _metrics(self, _request: IncomingRequest) -> Answer:
         content, content_type = self._state.metrics.render()
-        return text(200, content, content_type)
+        return whole(200, content, content_type)
+
+    def _config(self, _request: IncomingRequest) -> Answer:
+        return whole(200, f"{show(self._state.settings)}\n".encode())
 
 
-def _healthy() -> Answer:
-    return text(200, b"ok\n")
+def _healthy(_request: IncomingRequest) -> Answer:
+    return whole(200, b"ok\n")
 
 
-def text(status: int, content: bytes, content_type: str = _TEXT) -> Answer:
-    """An answer that no cache may keep."""
-    return (
-        status,
-        [
-            (b"Content-Type", content_type.encode()),
-            (b"Content-Length", b"%d" % len(content)),
-            (b"Cache-Control", b"no-store"),
-        ],
-        content,
-    )
+def _ask(endpoint: Endpoint, request: IncomingRequest) -> Answer:
+    if request.method not in (b"GET", b"HEAD"):
+        raise ProxyError(ErrorKind.METHOD_NOT_ALLOWED)
+    return endpoint(request)

@@ -19,10 +19,14 @@ from .settings import DownstreamSettings, Settings
 PARSER = "downstream-proxy http1"
 
 
-def banner(settings: Settings, sockets: Sequence[socket.socket], loop: str) -> str:
-    """Several lines, no final newline. `loop` is the event loop's name, as `event_loop()` gives it."""
-    width = max(len(label) for label, _ in _rows(settings, sockets, loop))
-    rows = [f"  {label:<{width}}  {text}" for label, text in _rows(settings, sockets, loop)]
+def banner(
+    settings: Settings, sockets: Sequence[socket.socket], admin: Sequence[socket.socket], loop: str
+) -> str:
+    """Several lines, no final newline. `admin`: the sockets of `admin.listen`. `loop`: the event loop's name,
+    as `event_loop()` gives it."""
+    found = list(_rows(settings, sockets, admin, loop))
+    width = max(len(label) for label, _ in found)
+    rows = [f"  {label:<{width}}  {text}" for label, text in found]
     return "\n".join([f"downstream-proxy {__version__}", *rows])
 
 
@@ -35,7 +39,9 @@ def event_loop() -> tuple[str, Callable[[], asyncio.AbstractEventLoop]]:
     return f"uvloop {version('uvloop')}", uvloop.new_event_loop
 
 
-def _rows(settings: Settings, sockets: Sequence[socket.socket], loop: str) -> Iterator[tuple[str, str]]:
+def _rows(
+    settings: Settings, sockets: Sequence[socket.socket], admin: Sequence[socket.socket], loop: str
+) -> Iterator[tuple[str, str]]:
     workers = f", {settings.workers} workers" if settings.workers > 1 else ""
     yield "backend", f"{settings.backend}{workers}"
     yield "loop", f"{loop}, Python {platform.python_version()}"
@@ -52,7 +58,15 @@ def _rows(settings: Settings, sockets: Sequence[socket.socket], loop: str) -> It
         f"target {size(limits.max_target)}, body {size(limits.max_request_body)}, "
         f"{limits.max_inflight} in flight",
     )
-    yield "admin", f"{settings.admin.prefix}healthy, ready, metrics"
+    prefix = settings.admin.prefix
+    guarded = "metrics, config"
+    yield "admin", f"{prefix}healthy, ready" + ("" if admin else f"; {guarded} for {_peers(settings)}")
+    for sock in admin:
+        yield "admin", f"{describe(sock)}{prefix}healthy, ready, {guarded}"
+
+
+def _peers(settings: Settings) -> str:
+    return ", ".join(settings.admin.allow) or "nobody (admin.allow is empty)"
 
 
 def _route(name: str, downstream: DownstreamSettings) -> str:

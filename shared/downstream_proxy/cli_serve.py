@@ -20,12 +20,12 @@ from typing import Any
 
 from .banner import banner, event_loop
 from .cli_delegate import MissingPartError
-from .listener import ListenError, bind, close
+from .listener import ListenError, bind, bind_admin, close
 from .preflight import preflight
 from .settings import Settings
 from .workers import Supervisor
 
-ServeFunction = Callable[[Settings, list[socket.socket]], Coroutine[Any, Any, None]]
+ServeFunction = Callable[[Settings, list[socket.socket], list[socket.socket]], Coroutine[Any, Any, None]]
 TRACE = 5
 _EXTRA_MODULES = {"fastapi": ("fastapi", "starlette", "uvicorn", "httptools")}
 
@@ -42,26 +42,26 @@ def serve(settings: Settings) -> int:
         raise ListenError("several workers need a system with fork(); use --workers 1")
     _configure_logging(settings.log_level)
     loop_name, new_loop = event_loop()
-    sockets = bind(settings)
+    sockets, admin = bind(settings), []
     try:
-        print(banner(settings, sockets, loop_name), file=sys.stderr, flush=True)
+        admin += bind_admin(settings)
+        print(banner(settings, sockets, admin, loop_name), file=sys.stderr, flush=True)
+
+        def run() -> int:
+            return _run(backend(settings, sockets, admin), new_loop)
+
         if settings.workers == 1:
-            return _run(backend, settings, sockets, new_loop)
+            return run()
         # The backend's own deadline comes first; the supervisor's is for a worker that no longer keeps it.
         grace = settings.timeouts.shutdown_delay + settings.timeouts.shutdown + 5.0
-        return Supervisor(settings.workers, lambda: _run(backend, settings, sockets, new_loop), grace).run()
+        return Supervisor(settings.workers, run, grace).run()
     finally:
-        close(sockets, settings)
+        close([*sockets, *admin], settings)
 
 
-def _run(
-    backend: ServeFunction,
-    settings: Settings,
-    sockets: list[socket.socket],
-    new_loop: Callable[[], asyncio.AbstractEventLoop],
-) -> int:
+def _run(serving: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop]) -> int:
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(_until_stopped(backend(settings, sockets)))
+        runner.run(_until_stopped(serving))
     return 0
 
 

@@ -23,7 +23,7 @@ import time
 from types import TracebackType
 from typing import Protocol
 
-from .admin import Answer
+from .answer import Answer, write
 from .delivery import deliver
 from .downstream import DownstreamResponse
 from .errors import ErrorKind, ProxyError
@@ -263,13 +263,9 @@ class Forwarding:
         if self._error is not None:
             self._answer = problem(self._error, self.request_id)
         assert self._answer is not None
-        self.status, headers, content = self._answer
+        self.status = self._answer[0]
         self.started()
-        await sink.start(self.status, None, headers, len(content))
-        if self.request.method != b"HEAD":
-            self.count(len(content))
-            await sink.write(content)
-        await sink.end()
+        await write(self._answer, self.request.method, sink, self.count)
 
     def started(self) -> None:
         """The head is on its way: from here on an error can only break the response off."""

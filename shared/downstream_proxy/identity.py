@@ -28,6 +28,22 @@ def names_the_client(name: bytes) -> bool:
     return name.startswith(b"x-forwarded-") or name in _REPLACED
 
 
+_FORWARDED_FOR = re.compile(rb'(?i)(?:^|[;,])\s*for\s*=\s*"?([^";,]*)')
+
+
+def clients_named(headers: HeaderPairs) -> list[str]:
+    """Whom X-Forwarded-For, Forwarded and X-Real-IP name, addresses or not, as claimed: nothing is believed
+    here."""
+    named: list[bytes] = []
+    for name, value in headers:
+        lower = name.lower()
+        if lower in (b"x-forwarded-for", b"x-real-ip"):
+            named += value.split(b",")
+        elif lower == b"forwarded":
+            named += _FORWARDED_FOR.findall(value)
+    return [client.strip(b" \t[]").decode("latin-1") for client in named]
+
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
 _CACHE_SIZE = 4096
 

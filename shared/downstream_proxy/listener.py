@@ -15,6 +15,8 @@ import stat
 
 from .settings import Settings
 
+_ADMIN_BACKLOG = 128
+
 
 class ListenError(Exception):
     """The listener cannot be opened; the message is one line that says what to do."""
@@ -30,6 +32,14 @@ def bind(settings: Settings) -> list[socket.socket]:
     if settings.uds is not None:
         return [_unix(settings.uds, settings.backlog)]
     return _tcp(settings.host, settings.port, settings.backlog)
+
+
+def bind_admin(settings: Settings) -> list[socket.socket]:
+    """The same for `admin.listen`; none when that is not set. ":PORT" is all addresses of the machine."""
+    if settings.admin.listen is None:
+        return []
+    host, _, port = settings.admin.listen.rpartition(":")
+    return _tcp(host.strip("[]"), int(port), _ADMIN_BACKLOG, ("admin.listen", "port in admin.listen"))
 
 
 def close(sockets: list[socket.socket], settings: Settings) -> None:
@@ -50,13 +60,16 @@ def describe(sock: socket.socket, scheme: str = "http") -> str:
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
-def _tcp(host: str, port: int, backlog: int) -> list[socket.socket]:
+def _tcp(
+    host: str, port: int, backlog: int, names: tuple[str, str] = ("--host", "--port")
+) -> list[socket.socket]:
+    """names: how the user has given host and port, for the advice in an error."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (socket.gaierror, UnicodeError) as error:
         reason = error.strerror if isinstance(error, socket.gaierror) else str(error)
         raise ListenError(
-            f"cannot listen on {host}: {str(reason).lower()}; give --host an address of this machine"
+            f"cannot listen on {host}: {str(reason).lower()}; give {names[0]} an address of this machine"
         ) from None
     sockets: list[socket.socket] = []
     try:
@@ -69,7 +82,7 @@ def _tcp(host: str, port: int, backlog: int) -> list[socket.socket]:
     except OSError as error:
         for sock in sockets:
             sock.close()
-        raise ListenError(_explain(error, host, port)) from None
+        raise ListenError(_explain(error, host, port, names)) from None
     if not sockets:
         raise ListenError(f"cannot listen on {host}: this machine has none of its address families")
     return sockets
@@ -150,13 +163,15 @@ def _inherited(fd: int) -> socket.socket:
     return sock
 
 
-def _explain(error: OSError, where: str, port: int | None) -> str:
+def _explain(
+    error: OSError, where: str, port: int | None, names: tuple[str, str] = ("--host", "--port")
+) -> str:
     place = where if port is None else f"[{where}]:{port}" if ":" in where else f"{where}:{port}"
     advice = {
-        errno.EADDRINUSE: "the address is in use; choose another --port, "
+        errno.EADDRINUSE: f"the address is in use; choose another {names[1]}, "
         f"or stop what listens there (ss -ltnp sport = :{port})",
         errno.EACCES: "permission denied; use a port above 1023 or grant CAP_NET_BIND_SERVICE",
-        errno.EADDRNOTAVAIL: "no interface of this machine has that address; check --host",
+        errno.EADDRNOTAVAIL: f"no interface of this machine has that address; check {names[0]}",
         errno.ENOENT: "its folder does not exist; create it or choose another --uds",
     }.get(error.errno or 0)
     if port is None and error.errno == errno.EACCES:

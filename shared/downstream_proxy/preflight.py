@@ -25,8 +25,6 @@ def preflight(settings: Settings) -> None:
             check(settings)
         except ConfigurationError as error:
             problems += error.problems
-    if settings.admin.listen is not None:
-        problems.append("admin.listen is not served by this version; remove it and restrict admin.allow")
     for name, downstream in settings.downstreams.items():
         problems += (f"downstreams.{name}.{problem}" for problem in _downstream_problems(downstream))
     if problems:

@@ -11,10 +11,10 @@ Durations are seconds (float), sizes bytes (int; strings such as "64MiB" are acc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .settings_downstream import (
@@ -105,9 +105,14 @@ class Admin(Table):
 
     prefix: str = option("/-/", "path below which the proxy answers itself; starts and ends with '/'")
     listen: Address | None = option(
-        None, "separate HOST:PORT for the admin endpoints instead of the main listener"
+        None,
+        "HOST:PORT, plain HTTP, where all of it is answered to everybody; the main listener keeps only "
+        "healthy and ready then",
     )
-    allow: NetworkList = option(("127.0.0.0/8", "::1/128"), "peers that may read metrics and status")
+    allow: NetworkList = option(
+        ("127.0.0.0/8", "::1/128"),
+        "peers that may read metrics, status and config on the main listener",
+    )
 
     @field_validator("prefix")
     @classmethod
@@ -118,10 +123,24 @@ class Admin(Table):
         return value
 
 
+class Origins(dict[tuple[str, ...], str]):
+    """Key path -> where its value came from: "--port", "proxy.toml:12". All are equal: settings are compared
+    by what they say."""
+
+    __hash__ = None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Origins)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
 class Settings(BaseSettings):
     """Everything the proxy can be told. Equal inputs give equal, immutable settings."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True)
+    _origins: Origins = PrivateAttr(default_factory=Origins)
 
     host: str = option("127.0.0.1", "address or host name to listen on", min_length=1)
     port: int = option(8080, "TCP port to listen on; 0 lets the system choose; also PORT", ge=0, le=65535)
@@ -164,6 +183,16 @@ class Settings(BaseSettings):
     downstreams: dict[str, DownstreamSettings] = Field(
         default_factory=dict, description="tables [downstreams.NAME] (default empty; see `downstream`)"
     )
+
+    @property
+    def origins(self) -> Mapping[tuple[str, ...], str]:
+        """Where values came from, by key path; without those that are defaults or the program's own."""
+        return self._origins
+
+    def with_origins(self, origins: Mapping[tuple[str, ...], str]) -> Self:
+        """Remember where the values came from; for the one who read them."""
+        self._origins = Origins(origins)
+        return self
 
     @classmethod
     def settings_customise_sources(

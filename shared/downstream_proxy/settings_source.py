@@ -65,7 +65,7 @@ def load(flags: Mapping[str, tuple[object, str]] | None = None, config: str | No
         raise ConfigurationError(_lines(error, merged.origins)) from None
     if settings.downstream and ("downstream",) in merged.origins:
         merged.origins.setdefault(("downstreams", "default", "url"), merged.origins[("downstream",)])
-    return Loaded(settings, merged.origins)
+    return Loaded(settings.with_origins(merged.origins), merged.origins)
 
 
 def require_downstream(settings: Settings) -> None:

@@ -151,6 +151,15 @@ prefix = "/.internal/"
 allow = ["10.0.0.0/8"]
 """
 
+ADMIN_LISTEN = """
+[admin]
+listen = "127.0.0.1:0"
+[downstreams.rest]
+url = "http://$ORIGIN"
+[downstreams.rest.request_headers]
+set = { Authorization = "Bearer hunter2", X-Api-Key = "env:SUITE_SECRET" }
+"""
+
 WEBSOCKETS = """
 [limits]
 max_websocket_message = 1000

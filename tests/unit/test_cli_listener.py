@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from downstream_proxy import listener
-from downstream_proxy.settings import Settings
+from downstream_proxy.settings import Admin, Settings
 
 
 @pytest.fixture
@@ -54,6 +54,23 @@ def test_the_sockets_listen_at_once_and_are_not_inherited(bound: Callable[..., l
     assert accepts(sock.getsockname())
     assert not sock.get_inheritable()
     assert not sock.getblocking()
+
+
+def test_the_admin_listener_takes_the_address_of_its_setting() -> None:
+    assert listener.bind_admin(Settings()) == []
+    for text, host in (("127.0.0.1:0", "127.0.0.1"), (":0", "0.0.0.0")):
+        sockets = listener.bind_admin(Settings(admin=Admin(listen=text)))
+        assert host in [sock.getsockname()[0] for sock in sockets]
+        assert accepts(("127.0.0.1", sockets[0].getsockname()[1]))
+        for sock in sockets:
+            sock.close()
+
+
+def test_a_taken_admin_address_is_told_by_the_name_of_its_setting() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(listener.ListenError, match=rf"127.0.0.1:{port}: .* another port in admin.listen"):
+            listener.bind_admin(Settings(admin=Admin(listen=f"127.0.0.1:{port}")))
 
 
 def test_a_name_with_two_addresses_listens_on_both_with_one_port(

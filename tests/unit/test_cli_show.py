@@ -8,6 +8,8 @@ import pytest
 import trustme
 from downstream_proxy import cli
 from downstream_proxy.cli_show import print_config
+from downstream_proxy.settings import DownstreamSettings, HeaderRules, Limits, Settings
+from downstream_proxy.settings_show import show
 from downstream_proxy.settings_source import load
 
 FULL = r"""
@@ -87,6 +89,21 @@ def test_print_config_masks_secrets_and_shows_references() -> None:
     assert 'Plain = "so"' in shown
 
 
+def test_values_that_a_program_gave_are_told_from_defaults() -> None:
+    shown = show(Settings(downstream="http://h:1", limits=Limits(max_target=77))).splitlines()
+    found = {line.split("  #")[0].strip(): line.rpartition("# ")[2] for line in shown if "  # " in line}
+    assert found["max_target = 77"] == "the program"
+    assert found["max_header_fields = 128"] == "default"
+    assert found['downstream = "http://h:1"'] == "the program"
+
+
+def test_a_password_in_an_address_is_masked() -> None:
+    origin = "redis://user:hunter5@h:6379/0"
+    rules = HeaderRules(set={"X-Plain": origin})
+    settings = Settings(downstreams={"a": DownstreamSettings(url="http://h", request_headers=rules)})
+    assert 'X-Plain = "redis://***@h:6379/0"' in show(settings)
+
+
 def test_check_config_praises_a_good_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["check-config", "--config", write(FULL)]) == 0
     assert capsys.readouterr().out == "configuration is good: 2 downstreams, backend aiohttp\n"
@@ -96,7 +113,7 @@ def test_check_config_lists_what_only_a_try_can_find(capsys: pytest.CaptureFixtu
     write("not PEM", "bad.pem")
     trustme.CA().issue_cert("localhost").cert_chain_pems[0].write_to_path("cert.pem")
     config = write(
-        'ssl_certfile = "bad.pem"\n[admin]\nlisten = ":1"\n'
+        'ssl_certfile = "bad.pem"\n'
         '[downstreams.a]\nurl = "https://h"\ntls = { ca = "bad.pem" }\n'
         '[downstreams.b]\nurl = "https://h"\nprefix = "/b"\ntls = { cert = "cert.pem" }\n'
         '[downstreams.c]\nurl = "http://h"\nprefix = "/c"\n'
@@ -107,7 +124,6 @@ def test_check_config_lists_what_only_a_try_can_find(capsys: pytest.CaptureFixtu
     lines = capsys.readouterr().err.splitlines()
     assert [line.split(":")[1].split(" ")[1] for line in lines] == [
         "--ssl-certfile",
-        "admin.listen",
         "downstreams.a.tls",
         "downstreams.b.tls",
         "downstreams.c.transform",

@@ -28,6 +28,36 @@ CHAPTER = Chapter(
             capability="admin",
         ),
         Rule(
+            "operations.admin-guarded",
+            MUST,
+            "Peers outside `admin.allow`, and peers that name in X-Forwarded-For, X-Real-IP or Forwarded "
+            "anybody outside it, get 403 for every endpoint but `healthy` and `ready`.",
+            _NONE,
+            decision="A web server on the proxy's machine is a loopback peer and speaks for the internet; "
+            "forwarding fields are claims, but whoever adds to them can only lose by it.",
+            capability="admin",
+        ),
+        Rule(
+            "operations.admin-listen",
+            MUST,
+            "With `admin.listen` the endpoints are answered at that address to everybody and nothing is "
+            "forwarded from there; the main listener keeps `healthy` and `ready` and answers the others with "
+            "404.",
+            _NONE,
+            decision="A load balancer asks for health where it sends traffic, so both listeners answer that. "
+            "The separate one stays open while the process drains, and is neither counted nor logged as "
+            "traffic.",
+            capability="admin",
+        ),
+        Rule(
+            "operations.admin-config",
+            MUST,
+            "`config` under the admin prefix shows the effective settings as TOML, the origin of each value, "
+            "and no secret.",
+            _NONE,
+            capability="admin",
+        ),
+        Rule(
             "operations.drain",
             MUST,
             "On SIGTERM no new connection is accepted, requests in progress end whole, and the process "
