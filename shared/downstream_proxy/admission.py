@@ -66,6 +66,13 @@ class Admission:
                 return
         self.in_use -= 1
 
+    def refuse_waiting(self, kind: ErrorKind) -> None:
+        """End all waiting now, with an error."""
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(ProxyError(kind))
+        self._waiters.clear()
+
     def _discard(self, waiter: asyncio.Future[None]) -> None:
         try:
             self._waiters.remove(waiter)

@@ -64,6 +64,7 @@ class ErrorKind(StrEnum):
     OVERLOADED = "overloaded"
     QUEUE_FULL = "queue-full"
     QUEUE_TIMEOUT = "queue-timeout"
+    CIRCUIT_OPEN = "circuit-open"
     # Reaching the downstream.
     DNS_ERROR = "dns-error"
     DNS_TIMEOUT = "dns-timeout"
@@ -95,10 +96,15 @@ class ErrorKind(StrEnum):
 
 
 class Retry(StrEnum):
-    """What a retry may assume: nothing was sent, nothing was answered on a reused connection, or neither."""
+    """What a retry may assume: nothing was sent, nothing was answered on a reused connection, or neither.
+
+    ELSEWHERE: nothing was sent, but the same address would most likely fail again, after as long a wait: only
+    another one is asked.
+    """
 
     NEVER = "never"
     IDEMPOTENT = "idempotent"
+    ELSEWHERE = "elsewhere"
     ALWAYS = "always"
 
 
@@ -185,11 +191,14 @@ ERRORS: dict[ErrorKind, ErrorEntry] = {
     _K.QUEUE_TIMEOUT: ErrorEntry(
         503, _S.QUEUE, _PROXY, "connection_limit_reached", "No connection to the downstream came free in time"
     ),
+    _K.CIRCUIT_OPEN: ErrorEntry(
+        503, _S.QUEUE, _DOWN, "destination_unavailable", "The downstream fails and is left alone for a moment"
+    ),
     _K.DNS_ERROR: ErrorEntry(
         502, _S.DNS, _DOWN, "dns_error", "The downstream's name cannot be resolved", Retry.ALWAYS
     ),
     _K.DNS_TIMEOUT: ErrorEntry(
-        504, _S.DNS, _DOWN, "dns_timeout", "Resolving the downstream's name took too long"
+        504, _S.DNS, _DOWN, "dns_timeout", "Resolving the downstream's name took too long", Retry.ELSEWHERE
     ),
     _K.CONNECTION_REFUSED: ErrorEntry(
         502, _S.CONNECT, _DOWN, "connection_refused", "The downstream refused the connection", Retry.ALWAYS
@@ -205,16 +214,31 @@ ERRORS: dict[ErrorKind, ErrorEntry] = {
         "The downstream's name leads to an address that is not allowed",
     ),
     _K.CONNECT_TIMEOUT: ErrorEntry(
-        504, _S.CONNECT, _DOWN, "connection_timeout", "Connecting to the downstream took too long"
+        504,
+        _S.CONNECT,
+        _DOWN,
+        "connection_timeout",
+        "Connecting to the downstream took too long",
+        Retry.ELSEWHERE,
     ),
     _K.OUT_OF_DESCRIPTORS: ErrorEntry(
         503, _S.CONNECT, _PROXY, "connection_limit_reached", "The proxy has no file descriptor left"
     ),
     _K.TLS_CERTIFICATE: ErrorEntry(
-        502, _S.TLS, _DOWN, "tls_certificate_error", "The downstream's certificate is not trusted"
+        502,
+        _S.TLS,
+        _DOWN,
+        "tls_certificate_error",
+        "The downstream's certificate is not trusted",
+        Retry.ELSEWHERE,
     ),
     _K.TLS_PROTOCOL: ErrorEntry(
-        502, _S.TLS, _DOWN, "tls_protocol_error", "The TLS handshake with the downstream failed"
+        502,
+        _S.TLS,
+        _DOWN,
+        "tls_protocol_error",
+        "The TLS handshake with the downstream failed",
+        Retry.ELSEWHERE,
     ),
     _K.STALE_CONNECTION: ErrorEntry(
         502,

@@ -23,8 +23,9 @@ counter `downstream_proxy_errors_total`. Status and `Proxy-Status` (RFC 9209) co
   name. 499 is never sent: nobody is left to read it.
 - **Party**: who has to change something.
 - **Sent again**: `always` when the request cannot have reached anybody, with any method; `idempotent` when no
-  byte of an answer came, with GET, HEAD, OPTIONS, PUT and DELETE without a body; otherwise never. At most
-  `retry.attempts` tries, and within `retry.budget`.
+  byte of an answer came, with GET, HEAD, OPTIONS, PUT and DELETE without a body; `elsewhere` with
+  any method when no connection came about and another of the downstream's addresses is in service; otherwise
+  never. At most `retry.attempts` tries, and within `retry.budget`.
 """
 
 _STAGES = {

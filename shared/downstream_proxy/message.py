@@ -64,8 +64,12 @@ class IncomingRequest:
 
 @dataclass(slots=True)
 class OutgoingRequest:
-    """A request as the downstream will see it. `head` is the complete header section, as it goes on the
-    wire."""
+    """A request as the downstream will see it. headers: the complete header section but for framing, Host
+    first.
+
+    tried, elsewhere: kept by a downstream with several addresses; the numbers of those where the request has
+    failed, and whether another is in service.
+    """
 
     method: bytes
     target: bytes
@@ -75,3 +79,5 @@ class OutgoingRequest:
     expects_continue: bool = False
     upgrade: bytes = b""
     send_continue: Callable[[], None] = field(default=_no_continue)
+    tried: tuple[int, ...] = ()
+    elsewhere: bool = False

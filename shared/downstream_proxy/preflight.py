@@ -32,9 +32,6 @@ def preflight(settings: Settings) -> None:
 
 
 def _downstream_problems(downstream: DownstreamSettings) -> Iterator[str]:
-    if len(downstream.addresses) > 1:
-        # Better refused than accepted with all requests going to the first.
-        yield "urls: this version balances nothing yet; name one address"
     try:
         tls_context(downstream)
     except OSError as error:  # ssl.SSLError is one

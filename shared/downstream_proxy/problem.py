@@ -10,7 +10,13 @@ from .message import HeaderPairs
 
 PROXY_NAME = b"downstream-proxy"
 _RETRY_AFTER = frozenset(
-    {ErrorKind.OVERLOADED, ErrorKind.QUEUE_FULL, ErrorKind.QUEUE_TIMEOUT, ErrorKind.OUT_OF_DESCRIPTORS}
+    {
+        ErrorKind.OVERLOADED,
+        ErrorKind.QUEUE_FULL,
+        ErrorKind.QUEUE_TIMEOUT,
+        ErrorKind.CIRCUIT_OPEN,
+        ErrorKind.OUT_OF_DESCRIPTORS,
+    }
 )
 
 

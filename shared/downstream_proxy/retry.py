@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import random
 
-from .errors import ProxyError, Retry
+from .errors import ProxyError, Retry, Stage
 from .message import OutgoingRequest
 
 # RFC 9110, section 9.2.2. An unknown method is taken for one that is not.
 IDEMPOTENT = frozenset({b"GET", b"HEAD", b"OPTIONS", b"PUT", b"DELETE"})
+
+_BEFORE_THE_REQUEST = (Stage.DNS, Stage.CONNECT, Stage.TLS)
 
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.5
@@ -43,13 +45,15 @@ def may_retry(request: OutgoingRequest, error: ProxyError, attempt: int, attempt
 
     A request whose body was touched is gone with it. When no connection came about nothing was sent, and any
     method may try again; when a connection ended without an answer, only idempotent methods may (RFC 9110,
-    section 9.2.2).
+    section 9.2.2). Some failures to connect are only worth another try at another address.
     """
     if attempt >= attempts:
         return False
     retry = error.entry.retry
     if retry is Retry.ALWAYS:
         return True
+    if retry is Retry.ELSEWHERE:
+        return request.elsewhere and error.stage in _BEFORE_THE_REQUEST
     return retry is Retry.IDEMPOTENT and request.body is None and request.method in IDEMPOTENT
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import logging
 from collections.abc import Callable
 
-from .admission import Admission
+from .balancing.balanced import BalancedDownstream
+from .balancing.guarded import admission
+from .balancing.status import AddressStatus, BreakerStatus
 from .connecting import Address
 from .delivery import Transform
 from .downstream import Downstream
@@ -16,8 +17,6 @@ from .metrics import DownstreamMetrics
 from .retry import RetryBudget
 from .settings import DownstreamSettings, HeaderRules, Settings
 from .target import outgoing_target
-
-logger = logging.getLogger("downstream_proxy")
 
 DownstreamFactory = Callable[[DownstreamSettings, Address], Downstream]
 
@@ -35,7 +34,10 @@ class Identity:
 
 
 class Route:
-    """One downstream with its compiled rules, its places and its counters."""
+    """One downstream with its compiled rules, its places and its counters.
+
+    balanced: several addresses, or one that is watched; None for one that is not.
+    """
 
     def __init__(
         self,
@@ -46,8 +48,6 @@ class Route:
         make_downstream: DownstreamFactory,
     ) -> None:
         address = Address.parse(settings.addresses[0])
-        if len(settings.addresses) > 1:
-            logger.warning("downstreams.%s.urls: only the first address is used so far", name)
         self.name = name
         self.metrics = metrics
         self.timeouts = settings.timeouts
@@ -56,10 +56,7 @@ class Route:
         self.websocket_origins = settings.websocket_origins
         self.transform = load_hook(settings.transform) if settings.transform else None
         self.attempts = settings.retry.attempts
-        self.budget = RetryBudget(settings.retry.budget)
-        self.admission = Admission(
-            settings.pool.max_connections, settings.pool.max_queue, settings.timeouts.pool
-        )
+        self.budget = RetryBudget(settings.retry.budget, retry_reserve(settings))
         self.request_fields = RequestFields(
             host=address.authority if settings.host_header == "downstream" else None,
             via=identity.via,
@@ -70,13 +67,36 @@ class Route:
             edits=compile_edits(settings.request_headers),
         )
         self.response_fields = ResponseFields(compile_edits(settings.response_headers))
-        self.downstream = make_downstream(settings, address)
+        self.balanced = None
+        if len(settings.addresses) > 1 or settings.health.path or settings.breaker.failures:
+            self.balanced = BalancedDownstream(name, settings, make_downstream)
+        self.downstream: Downstream = self.balanced or make_downstream(settings, address)
+        self.admission = self.balanced.admission if self.balanced else admission(settings, None)
+        self._url = settings.addresses[0]
         self._strip = settings.strip_prefix
         self._base = address.base_path
 
     def target(self, target: bytes, prefix: bytes) -> bytes:
         """The target to ask the downstream for."""
         return outgoing_target(target, prefix, self._strip, self._base)
+
+    def addresses(self) -> tuple[AddressStatus, ...]:
+        """What is known of each address now; made anew by each call."""
+        if self.balanced is None:
+            return (AddressStatus(self._url, self.admission.in_use),)
+        return self.balanced.addresses()
+
+    def breaker(self) -> BreakerStatus:
+        """The state of the circuit breaker now; "off" without one."""
+        return self.balanced.breaker_status() if self.balanced else BreakerStatus()
+
+
+def retry_reserve(settings: DownstreamSettings) -> float:
+    """Retries that quiet times may save up. One of several addresses that ends takes its part of all requests
+    in flight with it, at once, and each of them may have to go to another."""
+    if len(settings.addresses) == 1:
+        return 10.0
+    return max(10.0, float(settings.pool.max_connections))
 
 
 def compile_edits(rules: HeaderRules) -> FieldEdits:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from .settings_balancing import Balance, Breaker, Eject, Health
 from .settings_table import MiB, Table, option
 from .settings_types import (
     FieldListTable,
@@ -139,6 +141,10 @@ class DownstreamSettings(Table):
     response_headers: HeaderRules = HeaderRules()
     tls: DownstreamTls = DownstreamTls()
     retry: Retry = Retry()
+    balance: Balance = Balance()
+    health: Health = Health()
+    eject: Eject = Eject()
+    breaker: Breaker = Breaker()
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -173,6 +179,8 @@ class DownstreamSettings(Table):
             raise ValueError("a url (or urls) is needed")
         if len(set(self.urls)) != len(self.urls):
             raise ValueError("urls names the same address twice")
+        if len({urlsplit(url).path for url in self.urls}) > 1:
+            raise ValueError("urls must all have the same path")
         if (self.delivery == "transform") != (self.transform is not None):
             raise ValueError('delivery = "transform" and transform = "module:function" go together')
         return self

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable
 
 from .downstream import UpgradedConnection, UpgradedEvents
-from .errors import ErrorKind, ProxyError
+from .errors import ErrorKind, ProxyError, Stage
 from .http1.response_body import ResponseBody
 from .http1.response_head import ResponseHead
 from .http1.response_reader import ResponseReader
@@ -156,17 +156,18 @@ class WireExchange:
         elif not self.reader.done and self.reader.untouched:
             # Nothing came back. On a connection that had served before, the downstream most likely closed it
             # as idle.
-            self._give_up(ProxyError(self._silent_end(error)))
+            self._give_up(self._silent_end(error))
         else:
             self.reader.eof(error is None)
 
-    def _silent_end(self, error: BaseException | None) -> ErrorKind:
+    def _silent_end(self, error: BaseException | None) -> ProxyError:
         if isinstance(error, ssl.SSLError):
-            # TLS 1.3: a client certificate is refused after the handshake (RFC 8446, section 4.4.2.4).
-            return ErrorKind.TLS_PROTOCOL
+            # TLS 1.3: a client certificate is refused after the handshake (RFC 8446, section 4.4.2.4), and by
+            # then the request is on its way.
+            return ProxyError(ErrorKind.TLS_PROTOCOL, stage=Stage.RESPONSE_HEAD)
         if self._reused:
-            return ErrorKind.STALE_CONNECTION
-        return ErrorKind.CLOSED_BEFORE_HEAD if self._sent else ErrorKind.REQUEST_NOT_TAKEN
+            return ProxyError(ErrorKind.STALE_CONNECTION)
+        return ProxyError(ErrorKind.CLOSED_BEFORE_HEAD if self._sent else ErrorKind.REQUEST_NOT_TAKEN)
 
     def expired(self) -> None:
         if self.reader.head is not None:

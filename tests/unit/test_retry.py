@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from downstream_proxy.errors import ERRORS, ErrorKind, ProxyError, Retry
+from downstream_proxy.errors import ERRORS, ErrorKind, ProxyError, Retry, Stage
 from downstream_proxy.message import Body, OutgoingRequest
 from downstream_proxy.retry import RetryBudget, may_retry, pause_before
 
@@ -47,6 +47,20 @@ def test_what_may_have_been_processed_only_when_twice_is_as_good_as_once(kind: E
 @pytest.mark.parametrize("method", IDEMPOTENT)
 def test_body_that_may_be_touched_is_gone(kind: ErrorKind, method: bytes) -> None:
     assert not may_retry(request(method, BODY), ProxyError(kind), 1, 10)
+
+
+@pytest.mark.parametrize("kind", kinds(Retry.ELSEWHERE))
+@pytest.mark.parametrize("method", IDEMPOTENT + OTHERS)
+@pytest.mark.parametrize("body", [None, BODY], ids=["empty", "body"])
+def test_what_would_fail_again_is_tried_at_another_address_only(
+    kind: ErrorKind, method: bytes, body: Body | None
+) -> None:
+    outgoing = request(method, body)
+    assert not may_retry(outgoing, ProxyError(kind), 1, 2)
+    outgoing.elsewhere = True
+    assert may_retry(outgoing, ProxyError(kind), 1, 2)
+    # TLS may refuse a client certificate as late as behind the request.
+    assert not may_retry(outgoing, ProxyError(kind, stage=Stage.RESPONSE_HEAD), 1, 2)
 
 
 @pytest.mark.parametrize(("attempt", "attempts", "again"), [(1, 1, False), (1, 2, True), (2, 2, False)])

@@ -70,6 +70,11 @@ class ResponseBody:
             self._error = error
             self._wake()
 
+    @property
+    def error(self) -> ProxyError | None:
+        """Why there will be no end; None while there may be one, or was."""
+        return self._error
+
     def _wake(self) -> None:
         waiter = self._waiter
         if waiter is not None:
