@@ -39,6 +39,7 @@ class ReceivedBody:
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
         self._ended = False
+        self.total_bytes = 0
         self.all_read = asyncio.Event()
 
     async def readany(self) -> bytes:
@@ -50,6 +51,7 @@ class ReceivedBody:
                 self._ended = True
                 self.all_read.set()
             if data := message.get("body", b""):
+                self.total_bytes += len(data)
                 return bytes(data)
         return b""
 

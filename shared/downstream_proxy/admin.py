@@ -83,8 +83,9 @@ class Admin:
             return whole(503, b"draining\n")
         return whole(200, b"ready\n")
 
-    def _metrics(self, _request: IncomingRequest) -> Answer:
-        content, content_type = self._state.metrics.render()
+    def _metrics(self, request: IncomingRequest) -> Answer:
+        accept = b",".join(value for name, value in request.headers if name.lower() == b"accept")
+        content, content_type = self._state.process.exposition.render(accept.decode("latin-1"))
         return whole(200, content, content_type)
 
     def _config(self, _request: IncomingRequest) -> Answer:

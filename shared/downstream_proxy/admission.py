@@ -17,7 +17,7 @@ class Admission:
     seconds."""
 
     def __init__(self, places: int, queue: int, patience: float) -> None:
-        self._places = places
+        self.places = places
         self._queue = queue
         self._patience = patience
         self._waiters: deque[asyncio.Future[None]] = deque()
@@ -29,7 +29,7 @@ class Admission:
 
     def try_enter(self) -> bool:
         """Take a place if one is free and nobody waits for it."""
-        if self.in_use < self._places and not self._waiters:
+        if self.in_use < self.places and not self._waiters:
             self.in_use += 1
             return True
         return False

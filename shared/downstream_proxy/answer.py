@@ -8,12 +8,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-from .message import HeaderPairs
-
-if TYPE_CHECKING:
-    from .forwarder import ResponseSink
+from .message import HeaderPairs, ResponseSink
 
 Content: TypeAlias = "bytes | AsyncGenerator[bytes, None]"
 Answer: TypeAlias = "tuple[int, HeaderPairs, Content]"

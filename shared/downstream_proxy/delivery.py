@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 from .downstream import DownstreamResponse
 from .errors import ErrorKind, ProxyError
 from .http1.response_body import ResponseBody
-from .message import HeaderPairs
+from .message import HeaderPairs, ResponseSink
 
 if TYPE_CHECKING:
-    from .forwarder import Forwarding, ResponseSink
+    from .forwarder import Forwarding
     from .route import Route
 
 Transform = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]

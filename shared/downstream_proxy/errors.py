@@ -9,6 +9,7 @@ by reading a message's text.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -345,3 +346,12 @@ class ProxyError(Exception):
 
     def __str__(self) -> str:
         return f"{self.kind.value}: {self.detail or self.entry.title}"
+
+
+def meaning(error: BaseException) -> ProxyError:
+    """What an exception that ends a request means: the client's leaving reaches us as one of two."""
+    if isinstance(error, ProxyError):
+        return error
+    if isinstance(error, asyncio.CancelledError | ConnectionError):
+        return ProxyError(ErrorKind.CLIENT_GONE)
+    return ProxyError(ErrorKind.INTERNAL)

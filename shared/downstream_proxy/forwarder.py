@@ -21,35 +21,23 @@ import asyncio
 import logging
 import time
 from types import TracebackType
-from typing import Protocol
 
 from .answer import Answer, write
 from .delivery import deliver
 from .downstream import DownstreamResponse
-from .errors import ErrorKind, ProxyError
-from .message import HeaderPairs, IncomingRequest, OutgoingRequest
+from .errors import ErrorKind, ProxyError, meaning
+from .message import HeaderPairs, IncomingRequest, OutgoingRequest, ResponseSink
 from .problem import problem
 from .retry import may_retry, pause_before
 from .route import DownstreamFactory, Route
 from .settings import Settings
 from .state import ProcessState, ProxyState
 from .succession import Succession
+from .timing import Waits
 from .websocket_handshake import check_handshake
 from .wire_downstream import WireDownstream
 
 logger = logging.getLogger("downstream_proxy")
-
-
-class ResponseSink(Protocol):
-    """Where a response goes: the client, in the framework's terms. http1.ResponseWriter is one."""
-
-    async def start(
-        self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None
-    ) -> None: ...
-    async def write(self, data: bytes) -> None: ...
-    async def flush(self) -> None: ...
-    async def end(self, trailers: HeaderPairs | None = None) -> None: ...
-    def abort(self) -> None: ...
 
 
 class Forwarder:
@@ -100,11 +88,13 @@ class Forwarding:
         "_answer",
         "_began",
         "_error",
+        "_head_at",
         "_response",
         "_route",
         "_size",
         "_started",
         "_state",
+        "_waits",
         "headers",
         "length",
         "reason",
@@ -120,6 +110,8 @@ class Forwarding:
         self._error: ProxyError | None = None
         self._answer: Answer | None = None
         self._began = time.perf_counter()
+        self._head_at = 0.0
+        self._waits: Waits | None = None
         self._started = False
         self._size = 0
         self.request = request
@@ -206,9 +198,11 @@ class Forwarding:
         attempt = 1
         while True:
             if not route.admission.try_enter():
-                await route.admission.enter()
+                await self._queue(route)
             try:
-                return await route.downstream.send(outgoing, route.admission.leave)
+                response = await route.downstream.send(outgoing, route.admission.leave)
+                self._head_at = time.perf_counter()
+                return response
             except ProxyError as error:
                 # A connection that had died in the pool is no attempt: nothing was asked yet, and each such
                 # try uses one idle connection up.
@@ -217,10 +211,33 @@ class Forwarding:
                     raise
                 if not route.budget.take():
                     raise
-            route.metrics.retried()
+            finally:
+                if outgoing.connect:
+                    self._connected(route, outgoing)
+            route.metrics.retries += 1
             if not stale:
                 attempt += 1
                 await asyncio.sleep(pause_before(attempt))
+            self._waited().again(time.perf_counter() - self._began)
+
+    async def _queue(self, route: Route) -> None:
+        began = time.perf_counter()
+        try:
+            await route.admission.enter()
+        finally:
+            seconds = time.perf_counter() - began
+            self._waited().queue += seconds
+            route.metrics.queue.observe(seconds)
+
+    def _connected(self, route: Route, outgoing: OutgoingRequest) -> None:
+        self._waited().connect = outgoing.connect
+        route.metrics.connect.observe(outgoing.connect)
+        outgoing.connect = 0.0
+
+    def _waited(self) -> Waits:
+        if self._waits is None:
+            self._waits = Waits()
+        return self._waits
 
     async def _send_within(self, total: float, route: Route, outgoing: OutgoingRequest) -> DownstreamResponse:
         try:
@@ -287,7 +304,7 @@ class Forwarding:
         if self._response is not None and kind is not None:
             self._response.abort()
         if error is not None and self._error is None:
-            self._error = _meaning(error)
+            self._error = meaning(error)
         self._leave()
 
     def _leave(self) -> None:
@@ -299,7 +316,15 @@ class Forwarding:
         if error is not None and (not self._started or error.kind is ErrorKind.CLIENT_GONE):
             status = error.entry.status
         metrics = route.metrics if route is not None else state.unrouted
-        metrics.answered(self.request.method, status, seconds)
+        first_byte = -1.0
+        if self._head_at:
+            first_byte = self._head_at - self._began
+            if self._waits is not None:
+                first_byte -= self._waits.total
+        metrics.answered(self.request.method, status, seconds, first_byte, self._size)
+        body = self.request.body
+        if body is not None:
+            metrics.bytes_in += body.total_bytes
         if error is not None:
             metrics.failed(error.kind)
         if state.access_log.enabled:
@@ -314,12 +339,3 @@ class Forwarding:
                 request_id=self.request_id,
                 error=error,
             )
-
-
-def _meaning(error: BaseException) -> ProxyError:
-    """What an exception that ends the walk means: the client's leaving reaches us as one of two."""
-    if isinstance(error, ProxyError):
-        return error
-    if isinstance(error, asyncio.CancelledError | ConnectionError):
-        return ProxyError(ErrorKind.CLIENT_GONE)
-    return ProxyError(ErrorKind.INTERNAL)

@@ -14,7 +14,12 @@ HeaderPairs: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class Body(Protocol):
-    """A message body that is read once, in order. aiohttp's StreamReader is one."""
+    """A message body that is read once, in order. aiohttp's StreamReader is one.
+
+    total_bytes: of its content that have arrived.
+    """
+
+    total_bytes: int
 
     async def readany(self) -> bytes:
         """The next bytes, or b"" at the end. Raises ProxyError when the body is cut off, malformed or too
@@ -69,6 +74,7 @@ class OutgoingRequest:
 
     tried, elsewhere: kept by a downstream with several addresses; the numbers of those where the request has
     failed, and whether another is in service.
+    connect: seconds that making connections for it took; 0 while a kept one served. A Downstream adds to it.
     """
 
     method: bytes
@@ -81,3 +87,16 @@ class OutgoingRequest:
     send_continue: Callable[[], None] = field(default=_no_continue)
     tried: tuple[int, ...] = ()
     elsewhere: bool = False
+    connect: float = 0.0
+
+
+class ResponseSink(Protocol):
+    """Where a response goes: the client, in the framework's terms. http1.ResponseWriter is one."""
+
+    async def start(
+        self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None
+    ) -> None: ...
+    async def write(self, data: bytes) -> None: ...
+    async def flush(self) -> None: ...
+    async def end(self, trailers: HeaderPairs | None = None) -> None: ...
+    def abort(self) -> None: ...

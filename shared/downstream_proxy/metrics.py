@@ -1,101 +1,102 @@
-"""What is counted, once: Prometheus collectors with their label children looked up ahead of time.
+"""What one process counts: plain integers and lists, so that counting costs a request next to nothing.
 
 Knows label values as short strings only; never a path, a header or an address of a client, as those are
-unbounded and may be secret.
+unbounded and may be secret. Must not know how the counts are shown: metrics_families names them, exposition
+writes them. Outlives a reload: the next configuration counts into the same Metrics.
 """
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from bisect import bisect_left
+from typing import Final
 
-from .admission import Admission
 from .errors import ErrorKind
 
-_METHODS = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH"})
-_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+METHODS: Final = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH")
+BOUNDS: Final = (
+    *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1),
+    *(0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0),
+)
+"""Upper bounds of all histograms' buckets, seconds."""
 
 
-class Metrics:
-    """The counters of one process, in a registry of their own."""
+class Histogram:
+    """Observations by bucket. counts: one more than BOUNDS has, not cumulative. sum: of all observations."""
+
+    __slots__ = ("counts", "sum")
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "downstream_proxy_requests_total",
-            "Requests answered, by downstream, method and status class.",
-            ("downstream", "method", "status"),
-            registry=self.registry,
-        )
-        self._errors = Counter(
-            "downstream_proxy_errors_total",
-            "Exchanges that failed, by downstream and error kind.",
-            ("downstream", "kind"),
-            registry=self.registry,
-        )
-        self._seconds = Histogram(
-            "downstream_proxy_request_seconds",
-            "From the request's head to the response's end.",
-            ("downstream",),
-            buckets=_BUCKETS,
-            registry=self.registry,
-        )
-        self._retries = Counter(
-            "downstream_proxy_retries_total", "Requests sent again.", ("downstream",), registry=self.registry
-        )
-        self.inflight = Gauge("downstream_proxy_inflight", "Requests in flight.", registry=self.registry)
-        self._pool = Gauge(
-            "downstream_proxy_pool",
-            "Places per downstream by state.",
-            ("downstream", "state"),
-            registry=self.registry,
-        )
+        self.counts = [0] * (len(BOUNDS) + 1)
+        self.sum = 0.0
 
-    def watch_pool(self, downstream: str, admission: Admission) -> None:
-        """Show a downstream's places when they are asked for, at no cost per request."""
-        self._pool.labels(downstream, "in_use").set_function(lambda: admission.in_use)
-        self._pool.labels(downstream, "waiting").set_function(lambda: admission.waiting)
-
-    def unwatch_pool(self, downstream: str) -> None:
-        """Forget a downstream that the configuration no longer has; its counters stay, as counters do."""
-        for state in ("in_use", "waiting"):
-            self._pool.remove(downstream, state)
-
-    def of(self, downstream: str) -> DownstreamMetrics:
-        return DownstreamMetrics(downstream, self._requests, self._errors, self._seconds, self._retries)
-
-    def render(self) -> tuple[bytes, str]:
-        """The exposition and its content type."""
-        return generate_latest(self.registry), CONTENT_TYPE_LATEST
+    def observe(self, seconds: float) -> None:
+        self.counts[bisect_left(BOUNDS, seconds)] += 1
+        self.sum += seconds
 
 
 class DownstreamMetrics:
-    """The counters of one downstream; a call costs one dictionary look-up and one increment."""
+    """The counts of one downstream; "" is everything that reached none.
 
-    def __init__(
-        self, downstream: str, requests: Counter, errors: Counter, seconds: Histogram, retries: Counter
-    ) -> None:
-        self._downstream = downstream
-        self._requests = requests
-        self._errors = errors
-        self._retries = retries.labels(downstream)
-        self._seconds = seconds.labels(downstream)
-        self._children: dict[tuple[bytes, int], Counter] = {}
+    requests: by method, then by hundreds of the status. total: of complete exchanges, without those that
+    became a WebSocket. queue and connect: only of those that had to wait for a place or for a connection.
+    first_byte: from the request's sending to the end of the response head.
+    """
 
-    def answered(self, method: bytes, status: int, seconds: float) -> None:
-        key = (method, status // 100)
-        child = self._children.get(key)
-        if child is None:
-            # Methods beyond the common ones share a label: a client can invent any number of them.
-            known = method if method in _METHODS else b"other"
-            child = self._requests.labels(self._downstream, known.decode(), f"{status // 100}xx")
-            if method in _METHODS:
-                self._children[key] = child
-        child.inc()
-        self._seconds.observe(seconds)
+    __slots__ = (
+        "bytes_in",
+        "bytes_out",
+        "connect",
+        "errors",
+        "first_byte",
+        "other",
+        "queue",
+        "requests",
+        "retries",
+        "total",
+    )
+
+    def __init__(self) -> None:
+        self.requests = {method: [0] * 10 for method in METHODS}
+        # Methods beyond the common ones share a label: a client can invent any number of them.
+        self.other = [0] * 10
+        self.errors: dict[ErrorKind, int] = {}
+        self.retries = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.queue = Histogram()
+        self.connect = Histogram()
+        self.first_byte = Histogram()
+        self.total = Histogram()
+
+    def answered(self, method: bytes, status: int, seconds: float, first_byte: float, size: int) -> None:
+        """Count an exchange: seconds in all, seconds of `first_byte` (negative when no head came), and the
+        content's bytes towards the client."""
+        self.requests.get(method, self.other)[status // 100] += 1
+        self.bytes_out += size
+        if status != 101:
+            histogram = self.total
+            histogram.counts[bisect_left(BOUNDS, seconds)] += 1
+            histogram.sum += seconds
+        if first_byte >= 0.0:
+            histogram = self.first_byte
+            histogram.counts[bisect_left(BOUNDS, first_byte)] += 1
+            histogram.sum += first_byte
+
+    def refused(self, kind: ErrorKind, status: int) -> None:
+        """Count what never became a request."""
+        self.other[status // 100] += 1
+        self.failed(kind)
 
     def failed(self, kind: ErrorKind) -> None:
-        self._errors.labels(self._downstream, kind.value).inc()
+        self.errors[kind] = self.errors.get(kind, 0) + 1
 
-    def retried(self) -> None:
-        self._retries.inc()
+
+class Metrics:
+    """The counts of one process."""
+
+    def __init__(self) -> None:
+        self.downstreams: dict[str, DownstreamMetrics] = {}
+
+    def of(self, downstream: str) -> DownstreamMetrics:
+        """The counts of a downstream by its name: the same ones before and after a reload."""
+        return self.downstreams.setdefault(downstream, DownstreamMetrics())

@@ -1,4 +1,4 @@
-"""How the reloads of a process went: counts that its forked workers share, and their metrics.
+"""How the reloads of a process went: counts that its forked workers share.
 
 What it is for: one truth over all workers, whichever of them is asked, and also after one was replaced.
 What it must not know: what is loaded, and from where.
@@ -9,10 +9,7 @@ from __future__ import annotations
 import mmap
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
-
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.registry import Collector
+from collections.abc import Sequence
 
 _COUNTS = struct.Struct("=QQdH")
 _TEXT = 4096
@@ -60,24 +57,3 @@ class Reloads:
     def _write(self, succeeded: int, failed: int, last_success: float, text: bytes) -> None:
         self._memory[_COUNTS.size : _COUNTS.size + len(text)] = text
         _COUNTS.pack_into(self._memory, 0, succeeded, failed, last_success, len(text))
-
-
-class ReloadCollector(Collector):
-    """The counts in Prometheus' terms."""
-
-    def __init__(self, reloads: Callable[[], Reloads]) -> None:
-        self._reloads = reloads
-
-    def collect(self) -> Iterable[Metric]:
-        reloads = self._reloads()
-        counter = CounterMetricFamily(
-            "downstream_proxy_reloads", "Reloads of the configuration, by outcome.", labels=("outcome",)
-        )
-        counter.add_metric(("success",), reloads.succeeded)
-        counter.add_metric(("failure",), reloads.failed)
-        yield counter
-        yield GaugeMetricFamily(
-            "downstream_proxy_config_last_reload_success_timestamp_seconds",
-            "When the configuration in use was loaded.",
-            value=reloads.last_success,
-        )

@@ -8,11 +8,12 @@ from .access_log import AccessLog
 from .admin import Admin
 from .connections import Connections
 from .errors import ProxyError
+from .exposition import Exposition
 from .http1.request_head import HeadLimits
 from .http1.server_rules import ConnectionRules
 from .metrics import Metrics
 from .problem import render_refusal
-from .reloads import ReloadCollector, Reloads
+from .reloads import Reloads
 from .route import DownstreamFactory, Identity, Route
 from .settings import Settings
 from .target import Routes
@@ -31,12 +32,12 @@ class ProcessState:
         self.reloads = Reloads()
         self.draining = False
         self.states: list[ProxyState] = []
-        self.metrics.inflight.set_function(lambda: sum(state.inflight for state in self.states))
-        self.metrics.registry.register(ReloadCollector(lambda: self.reloads))
+        self.exposition = Exposition(self)
 
 
 class ProxyState:
-    """One configuration's worth of proxy. process: what it shares with the one before and the one behind."""
+    """One configuration's worth of proxy. process: what it shares with the one before and the one behind.
+    by_name: the routes by downstream."""
 
     def __init__(self, settings: Settings, make_downstream: DownstreamFactory, process: ProcessState) -> None:
         self.settings = settings
@@ -50,11 +51,13 @@ class ProxyState:
         self.admin = Admin(self)
         self.rules = self._connection_rules()
         identity = Identity(settings)
-        self._all = {
+        self.by_name = {
             name: Route(name, downstream, identity, self.metrics.of(name), make_downstream)
             for name, downstream in settings.downstreams.items()
         }
-        self.routes = Routes((settings.downstreams[name].prefix, route) for name, route in self._all.items())
+        self.routes = Routes(
+            (settings.downstreams[name].prefix, route) for name, route in self.by_name.items()
+        )
 
     @property
     def draining(self) -> bool:
@@ -63,28 +66,22 @@ class ProxyState:
     def show(self) -> None:
         """Be what the gauges speak of from now on."""
         self.process.states.append(self)
-        for name, route in self._all.items():
-            self.metrics.watch_pool(name, route.admission)
 
     def hide(self) -> None:
         """The last request is done: the gauges forget what no other configuration has."""
-        states = self.process.states
-        states.remove(self)
-        for name in self._all.keys() - {name for state in states for name in state._all}:
-            self.metrics.unwatch_pool(name)
+        self.process.states.remove(self)
 
     async def open(self) -> None:
-        for route in self._all.values():
+        for route in self.by_name.values():
             await route.downstream.open()
 
     async def close(self) -> None:
-        for route in self._all.values():
+        for route in self.by_name.values():
             await route.downstream.close()
 
     def refused(self, error: ProxyError, peer: str) -> None:
         """Count and log what never became a request."""
-        self.unrouted.answered(b"", error.entry.status, 0.0)
-        self.unrouted.failed(error.kind)
+        self.unrouted.refused(error.kind, error.entry.status)
         self.access_log.log(
             peer=peer,
             method=b"-",

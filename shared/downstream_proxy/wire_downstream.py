@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import time
 from collections.abc import Callable
 
 import aiohttp
@@ -101,7 +102,7 @@ class WireDownstream:
     async def send(self, request: OutgoingRequest, finished: Callable[[], None]) -> DownstreamResponse:
         connection = self._idle.take()
         if connection is None:
-            connection = await self._connect_anew(finished)
+            connection = await self._connect_anew(request, finished)
         exchange = WireExchange(connection, request, self._settings, finished, self._loop)
         exchange.start(_head_bytes(request))
         try:
@@ -121,7 +122,8 @@ class WireDownstream:
             exchange.take_over if head.status == 101 else None,
         )
 
-    async def _connect_anew(self, finished: Callable[[], None]) -> WireConnection:
+    async def _connect_anew(self, request: OutgoingRequest, finished: Callable[[], None]) -> WireConnection:
+        began = time.perf_counter()
         try:
             hold = await self._connect(self._key, [], self._timeout)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
@@ -130,6 +132,8 @@ class WireDownstream:
         except BaseException:
             finished()
             raise
+        finally:
+            request.connect += time.perf_counter() - began
         connection = hold.protocol
         assert isinstance(connection, WireConnection)
         connection.hold, connection.idle = hold, self._idle
