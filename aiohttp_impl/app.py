@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from aiohttp import web
 from downstream_proxy.forwarder import Forwarder
+from downstream_proxy.route import DownstreamFactory
 from downstream_proxy.settings import Settings
 
 from .handler import FORWARDER, proxy
 from .lifespan import lifespan
 
 
-def create_app(settings: Settings | None = None) -> web.Application:
+def create_app(
+    settings: Settings | None = None, make_downstream: DownstreamFactory | None = None
+) -> web.Application:
     """An application that proxies every path; routes added to it before it starts do not come first, so mount
     it below your own application or add them with a middleware.
 
-    settings: None reads them from the environment. Raises pydantic.ValidationError when they do not fit.
+    settings: None reads them from the environment. make_downstream: another client library behind the
+    Downstream seam; None for ours. Raises pydantic.ValidationError when they do not fit.
     """
     app = web.Application()
-    app[FORWARDER] = Forwarder(settings if settings is not None else Settings())
+    app[FORWARDER] = Forwarder(settings if settings is not None else Settings(), make_downstream)
     app.cleanup_ctx.append(lifespan)
     app.router.add_route("*", "/{target:[\\s\\S]*}", proxy, expect_handler=_expect)
     return app

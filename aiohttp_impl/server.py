@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from aiohttp import web
 from downstream_proxy.admin_listener import admin_listener
 from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
+from downstream_proxy.route import DownstreamFactory
 from downstream_proxy.server_tls import server_context
 from downstream_proxy.settings import Settings
 
@@ -18,21 +19,28 @@ from .protocol import ProxyProtocol
 
 
 async def serve(
-    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket] = ()
+    settings: Settings,
+    sockets: list[socket.socket],
+    admin: Sequence[socket.socket] = (),
+    make_downstream: DownstreamFactory | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
 
-    admin: sockets for `admin.listen`; without any they are bound here when it is set.
+    admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
+    another client library behind the Downstream seam; None for ours.
     """
     with StopSignals().installed() as signals:
-        await _serve(settings, sockets, admin, signals)
+        await _serve(create_app(settings, make_downstream), settings, sockets, admin, signals)
 
 
 async def _serve(
-    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket], signals: StopSignals
+    app: web.Application,
+    settings: Settings,
+    sockets: list[socket.socket],
+    admin: Sequence[socket.socket],
+    signals: StopSignals,
 ) -> None:
     loop = asyncio.get_running_loop()
-    app = create_app(settings)
     forwarder = app[FORWARDER]
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()

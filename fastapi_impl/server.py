@@ -10,8 +10,10 @@ from contextlib import contextmanager
 import uvicorn
 from downstream_proxy.admin_listener import admin_listener
 from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
+from downstream_proxy.route import DownstreamFactory
 from downstream_proxy.server_tls import server_context
 from downstream_proxy.settings import Settings
+from fastapi import FastAPI
 
 from .app import create_app
 from .protocol import ProxyProtocol
@@ -38,20 +40,27 @@ class Server(uvicorn.Server):
 
 
 async def serve(
-    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket] = ()
+    settings: Settings,
+    sockets: list[socket.socket],
+    admin: Sequence[socket.socket] = (),
+    make_downstream: DownstreamFactory | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
 
-    admin: sockets for `admin.listen`; without any they are bound here when it is set.
+    admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
+    another client library behind the Downstream seam; None for ours.
     """
     with StopSignals().installed() as signals:
-        await _serve(settings, sockets, admin, signals)
+        await _serve(create_app(settings, make_downstream), settings, sockets, admin, signals)
 
 
 async def _serve(
-    settings: Settings, sockets: list[socket.socket], admin: Sequence[socket.socket], signals: StopSignals
+    app: FastAPI,
+    settings: Settings,
+    sockets: list[socket.socket],
+    admin: Sequence[socket.socket],
+    signals: StopSignals,
 ) -> None:
-    app = create_app(settings)
     config = uvicorn.Config(
         app,
         http=ProxyProtocol,

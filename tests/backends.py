@@ -104,12 +104,14 @@ class Server:
 class Backend:
     """What is under test.
 
-    `features` are the capabilities it declares, `known_gaps` the ids of rules it is known to break.
+    `features` are the capabilities it declares, `known_gaps` the ids of rules it is known to break. `command`
+    starts it instead of `module`; it takes the same flags.
     """
 
     name: str
     module: str | None = None
     url: str | None = None
+    command: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     known_gaps: frozenset[str] = frozenset()
     servers: dict[str, Server] = field(default_factory=dict)
@@ -149,7 +151,8 @@ class Backend:
         return server.wait(), server.log()
 
     def _spawn(self, settings: str, origin: Origin, directory: Path) -> Server:
-        if self.module is None:
+        command = self.command or ((sys.executable, "-m", self.module) if self.module else ())
+        if not command:
             pytest.skip("needs a server that the suite can start")
         directory = directory / f"{self.name}-{time.monotonic_ns()}"
         directory.mkdir()
@@ -174,7 +177,7 @@ class Backend:
             address = listener.getsockname()[:2]
             flags = ["--fd", str(listener.fileno()), "--config", str(config)]
             process = subprocess.Popen(
-                [sys.executable, "-m", self.module, *flags],
+                [*command, *flags],
                 pass_fds=[listener.fileno()],
                 env=environment,
                 cwd=directory,
@@ -225,6 +228,11 @@ OURS = {
     "aiohttp": lambda: Backend("aiohttp", module="aiohttp_impl", features=ALL_FEATURES),
     "fastapi": lambda: Backend("fastapi", module="fastapi_impl", features=ALL_FEATURES),
 }
+
+
+def started_by(command: list[str], without: list[str]) -> Backend:
+    """One of ours with a part replaced, started by its own command; `without` are capabilities it lacks."""
+    return Backend("command", command=tuple(command), features=ALL_FEATURES - set(without))
 
 
 def external(url: str, without: list[str]) -> Backend:

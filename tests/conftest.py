@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import pytest
 
-from .backends import OURS, Backend, external
+from .backends import OURS, Backend, external, started_by
 from .origin import Origin
 
 
@@ -17,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--proxy-url", metavar="URL", help="test the server at http://host:port instead of a backend"
+    )
+    group.addoption(
+        "--server-command",
+        metavar="COMMAND",
+        help="test what this starts instead of a backend; it takes a backend's flags (--fd, --config)",
     )
     group.addoption(
         "--origin-listen", metavar="ADDR:PORT", help="where the origin listens (default: 127.0.0.1:0)"
@@ -37,9 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "backend" in metafunc.fixturenames:
         config = metafunc.config
-        names = (
-            ["external"] if config.getoption("--proxy-url") else config.getoption("--backend") or list(OURS)
-        )
+        names = config.getoption("--backend") or list(OURS)
+        if config.getoption("--proxy-url"):
+            names = ["external"]
+        elif config.getoption("--server-command"):
+            names = ["command"]
         metafunc.parametrize("backend", list(dict.fromkeys(names)), indirect=True, scope="session")
 
 
@@ -48,6 +56,9 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """What is under test; its servers end with the session."""
     if request.param == "external":
         made = external(request.config.getoption("--proxy-url"), request.config.getoption("--without"))
+    elif request.param == "command":
+        command = shlex.split(request.config.getoption("--server-command"))
+        made = started_by(command, request.config.getoption("--without"))
     else:
         made = OURS[request.param]()
     yield made

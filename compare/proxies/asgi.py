@@ -29,7 +29,11 @@ def run(recipe: str, site: Site) -> Launch:
     argv += ["--workers", str(site.workers), "--backlog", "4096", "--timeout-keep-alive", "75"]
     if site.certificate:
         argv += ["--ssl-certfile", str(site.certificate.cert), "--ssl-keyfile", str(site.certificate.key)]
-    env = {"RECIPE_ORIGIN": f"http://{site.origin}", "RECIPE_POOL": str(POOL), "PYTHONPATH": search_path()}
+    env = {
+        "DOWNSTREAM_URL": f"http://{site.origin}",
+        "DOWNSTREAM_POOL": str(POOL),
+        "PYTHONPATH": search_path(),
+    }
     return Launch(argv, env)
 
 

@@ -10,9 +10,9 @@ import os
 import httpx
 from fastapi_proxy_lib.fastapi.app import reverse_http_app
 
-POOL = int(os.environ.get("RECIPE_POOL", "1024"))
+POOL = int(os.environ.get("DOWNSTREAM_POOL", "1024"))
 limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
 app = reverse_http_app(
     client=httpx.AsyncClient(limits=limits),
-    base_url=os.environ["RECIPE_ORIGIN"].rstrip("/") + "/",
+    base_url=os.environ["DOWNSTREAM_URL"].rstrip("/") + "/",
 )

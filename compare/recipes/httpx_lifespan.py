@@ -15,13 +15,13 @@ from fastapi import FastAPI, Request
 from starlette.background import BackgroundTask
 from starlette.responses import StreamingResponse
 
-POOL = int(os.environ.get("RECIPE_POOL", "1024"))
+POOL = int(os.environ.get("DOWNSTREAM_POOL", "1024"))
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, httpx.AsyncClient]]:
     limits = httpx.Limits(max_connections=POOL, max_keepalive_connections=POOL)
-    async with httpx.AsyncClient(base_url=os.environ["RECIPE_ORIGIN"], limits=limits) as client:
+    async with httpx.AsyncClient(base_url=os.environ["DOWNSTREAM_URL"], limits=limits) as client:
         yield {"client": client}
 
 
