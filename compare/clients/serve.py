@@ -55,7 +55,7 @@ def _run(serve: Any, settings: Settings, make: DownstreamFactory) -> int:
     sockets = bind(settings)
     try:
         with asyncio.Runner(loop_factory=event_loop()[1]) as runner:
-            runner.run(serve(settings, sockets, make))
+            runner.run(serve(settings, sockets, make_downstream=make))
     finally:
         close(sockets, settings)
     return 0
