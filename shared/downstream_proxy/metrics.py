@@ -39,15 +39,18 @@ class DownstreamMetrics:
 
     requests: by method, then by hundreds of the status. total: of complete exchanges, without those that
     became a WebSocket. queue and connect: only of those that had to wait for a place or for a connection.
-    first_byte: from the request's sending to the end of the response head.
+    first_byte: from the request's sending to the end of the response head. ejections, by address, and opened,
+    of the breaker: those that configurations no longer in use counted.
     """
 
     __slots__ = (
         "bytes_in",
         "bytes_out",
         "connect",
+        "ejections",
         "errors",
         "first_byte",
+        "opened",
         "other",
         "queue",
         "requests",
@@ -61,6 +64,8 @@ class DownstreamMetrics:
         self.other = [0] * 10
         self.errors: dict[ErrorKind, int] = {}
         self.retries = 0
+        self.ejections: dict[str, int] = {}
+        self.opened = 0
         self.bytes_in = 0
         self.bytes_out = 0
         self.queue = Histogram()
@@ -86,6 +91,11 @@ class DownstreamMetrics:
         """Count what never became a request."""
         self.other[status // 100] += 1
         self.failed(kind)
+
+    def retire_address(self, url: str, ejections: int) -> None:
+        """Keep what an address that goes with its configuration has counted."""
+        if ejections:
+            self.ejections[url] = self.ejections.get(url, 0) + ejections
 
     def failed(self, kind: ErrorKind) -> None:
         self.errors[kind] = self.errors.get(kind, 0) + 1

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from .balancing.status import ADDRESS_STATES, BREAKER_STATES
 from .metrics import DownstreamMetrics, Histogram, Metrics
 from .reloads import Reloads
 
@@ -147,7 +148,60 @@ def _gauges(process: ProcessState) -> Iterator[Family]:
             limit.add((name,), route.admission.places)
     yield pool
     yield limit
+    yield from _addresses(process)
     yield from _reloads(process.reloads)
+
+
+def _addresses(process: ProcessState) -> Iterator[Family]:
+    """How the addresses and the breakers stand, each under its state's name: 1 for the one it is in."""
+    states = process.states
+    labels = ("downstream", "address")
+    state_of = Family(
+        "downstream_proxy_address_state",
+        "gauge",
+        "1 for the state that an address is in; of several workers, how many see it so.",
+        (*labels, "state"),
+        {},
+    )
+    inflight = Family(
+        "downstream_proxy_address_inflight", "gauge", "Requests in flight at an address.", labels, {}
+    )
+    ejections = Family(
+        "downstream_proxy_ejections_total", "counter", "Times that an address was taken out.", labels, {}
+    )
+    breaker = Family(
+        "downstream_proxy_breaker_state",
+        "gauge",
+        "1 for the state that a circuit breaker is in; of several workers, how many see it so.",
+        ("downstream", "state"),
+        {},
+    )
+    opened = Family(
+        "downstream_proxy_breaker_opened_total",
+        "counter",
+        "Times that a circuit breaker opened.",
+        ("downstream",),
+        {},
+    )
+    for name, counts in process.metrics.downstreams.items():
+        ejections.samples.update({(name, url): count for url, count in counts.ejections.items()})
+        if counts.opened:
+            opened.samples[name,] = counts.opened
+    for state in states:
+        for name, route in state.by_name.items():
+            for address in route.addresses():
+                key = (name, address.url)
+                inflight.add(key, address.inflight)
+                ejections.add(key, address.ejections)
+                if state is states[-1]:
+                    for one in ADDRESS_STATES:
+                        state_of.samples[(*key, one)] = one == address.state
+            status = route.breaker()
+            opened.add((name,), status.opened)
+            if state is states[-1]:
+                for other in BREAKER_STATES:
+                    breaker.samples[name, other] = other == status.state
+    return iter((state_of, inflight, ejections, breaker, opened))
 
 
 def _reloads(reloads: Reloads) -> Iterator[Family]:

@@ -68,8 +68,12 @@ class ProxyState:
         self.process.states.append(self)
 
     def hide(self) -> None:
-        """The last request is done: the gauges forget what no other configuration has."""
+        """The last request is done: gauges forget what no other configuration has, counters keep it."""
         self.process.states.remove(self)
+        for route in self.by_name.values():
+            for address in route.addresses():
+                route.metrics.retire_address(address.url, address.ejections)
+            route.metrics.opened += route.breaker().opened
 
     async def open(self) -> None:
         for route in self.by_name.values():

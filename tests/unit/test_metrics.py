@@ -7,7 +7,8 @@ from downstream_proxy.errors import ErrorKind
 from downstream_proxy.exposition import Exposition
 from downstream_proxy.metrics import BOUNDS
 from downstream_proxy.metrics_families import families, joined
-from downstream_proxy.settings import Settings
+from downstream_proxy.settings import DownstreamSettings, Settings
+from downstream_proxy.settings_balancing import Breaker, Eject
 from downstream_proxy.state import ProcessState, ProxyState
 from downstream_proxy.wire_downstream import WireDownstream
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -112,3 +113,30 @@ def test_processes_add_up() -> None:
     assert seconds[-1] == 20.002
     assert total["downstream_proxy_reloads_total"][("success",)] == 1
     assert list(total["downstream_proxy_build_info"].values()) == [1.0]
+
+
+async def test_addresses_and_breaker_show_their_state_and_keep_their_counts() -> None:
+    process = ProcessState()
+    urls = ("http://127.0.0.1:9", "http://127.0.0.1:10")
+    downstream = DownstreamSettings(
+        urls=urls, breaker=Breaker(failures=0.5), eject=Eject(failures=1), prefix="/"
+    )
+    old, new = (
+        ProxyState(Settings(downstreams={"api": downstream}), WireDownstream, process) for _ in range(2)
+    )
+    old.show()
+    balanced = old.by_name["api"].balanced
+    assert balanced is not None
+    balanced.roster.failed(balanced._addresses[1], 0, "connection-refused")
+    shown = samples(Exposition(process).render()[0].decode())
+    state = "downstream_proxy_address_state[('address', '{}'), ('downstream', 'api'), ('state', '{}')]"
+    assert shown[state.format(urls[0], "healthy")] == 1
+    assert shown[state.format(urls[1], "healthy")] == 0
+    assert shown[state.format(urls[1], "ejected")] == 1
+    assert value(process, "downstream_proxy_breaker_state", downstream="api", state="closed") == 1
+    new.show()
+    old.hide()
+    assert value(process, "downstream_proxy_ejections_total", downstream="api", address=urls[1]) == 1
+    assert value(
+        process, "downstream_proxy_address_state", downstream="api", address=urls[1], state="healthy"
+    )
