@@ -15,6 +15,7 @@ class Loaded(Protocol):
 
 
 T = TypeVar("T", bound=Loaded)
+C = TypeVar("C")
 Draw = Callable[[], float]
 """A number from 0 up to but not including 1."""
 
@@ -47,7 +48,7 @@ class RoundRobin:
         return candidates[self._next % len(candidates)]
 
 
-def thinned(candidates: Sequence[T], shares: Sequence[float], draw: Draw = random.random) -> Sequence[T]:
+def thinned(candidates: Sequence[C], shares: Sequence[float], draw: Draw = random.random) -> Sequence[C]:
     """The candidates, each kept with the probability that is its share; all when none is left."""
     kept = [one for one, share in zip(candidates, shares, strict=True) if share >= 1.0 or draw() < share]
     return kept or candidates
