@@ -114,6 +114,34 @@ CHAPTER = Chapter(
             "and then asked for anew.",
         ),
         Rule(
+            "failures.another-address",
+            MUST,
+            "A retry goes to another address of the downstream when it has one; a request for which no "
+            "connection came about is retried there with any method.",
+            "RFC 9110 9.2.2",
+            capability="settings",
+        ),
+        Rule(
+            "failures.ejection",
+            MUST,
+            "An address where `eject.failures` exchanges in a row failed is not asked for a time that grows "
+            "with each ejection in a row; what a client does counts for nothing.",
+            "no standard; robustness",
+            capability="settings",
+            decision="At most `eject.max_share` are out this way at once. Below `balance.panic` in service "
+            "all are asked: the few that are left would not stand the load of all. Statuses count when "
+            "`eject.status` names them.",
+        ),
+        Rule(
+            "failures.circuit-open",
+            MUST,
+            "While the circuit breaker is open, requests are answered with 503 at once and nobody is asked; "
+            "after its time `breaker.probes` are let through, and their success closes it.",
+            "RFC 9110 15.6.4, RFC 9209 2.3.4",
+            capability="settings",
+            decision="Off unless `breaker.failures` is set, as nobody who knows nginx or Envoy expects one.",
+        ),
+        Rule(
             "failures.one-table",
             MUST,
             "Each failure maps through one table to status, `Proxy-Status`, problem document, log field and "

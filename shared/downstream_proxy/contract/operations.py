@@ -113,6 +113,35 @@ CHAPTER = Chapter(
             capability="settings",
         ),
         Rule(
+            "operations.addresses",
+            MUST,
+            "Requests are spread over the addresses of `urls`, each with that address' own Host unless "
+            "`host_header` says otherwise.",
+            _NONE,
+            capability="settings",
+            decision="Two are drawn and the one with fewer requests in flight is asked; "
+            '`balance.policy = "round_robin"` asks each in turn.',
+        ),
+        Rule(
+            "operations.affinity",
+            MUST,
+            "With `balance.affinity_cookie` a client, with `balance.affinity_header` a value, stays at one "
+            "address for as long as that is in service.",
+            _NONE,
+            capability="settings",
+            decision="Rendezvous hashing of the key, so that workers, restarts and other machines agree. The "
+            "cookie is the proxy's own and holds a random key; when its address is out, the answer sets "
+            "another.",
+        ),
+        Rule(
+            "operations.health-checks",
+            MUST,
+            "With `health.path` set, an address whose checks fail gets no other request, and gets them again "
+            "when it passes.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
             "operations.reload",
             SHOULD,
             "SIGHUP loads new configuration and certificates without losing a request; a broken file leaves "
