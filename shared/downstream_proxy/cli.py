@@ -162,6 +162,15 @@ def _print_config(loaded: Loaded) -> int:
     return 0
 
 
+@_commands.command("schema")
+def _schema() -> int:
+    """Print the JSON Schema of the TOML file, for editors and checks."""
+    from .settings_schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+    return 0
+
+
 class _Delegate(click.Command):
     """A command of another package: every argument, `--help` and `--` included, is passed on as it is."""
 

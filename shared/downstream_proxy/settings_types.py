@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 _UNITS: Final = {
     "": 1,
@@ -246,9 +248,32 @@ def _as_list(value: object) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0)]
+class Spelling:
+    """What JSON Schema says of a type beyond pydantic's own words: `more` are further ways to write it,
+    `detail` narrows the one it has."""
+
+    def __init__(self, *more: JsonSchemaValue, **detail: Any) -> None:
+        self._more = more
+        self._detail = detail
+
+    def __get_pydantic_json_schema__(
+        self, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        schema = handler(core_schema) | self._detail
+        return {"anyOf": [schema, *self._more]} if self._more else schema
+
+
+_SIZE_TEXT: Final = Spelling({"type": "string", "pattern": r"^\s*\d+(\.\d+)?\s*([kKmMgG]i?)?[bB]?\s*$"})
+_NONE_TEXT: Final = Spelling({"const": "none"})
+_LIST_TEXT: Final = Spelling({"type": "string", "description": "the same, parted by commas"})
+
+Size = Annotated[int, BeforeValidator(parse_size), Field(ge=0), _SIZE_TEXT]
 OptionalSize = Annotated[
-    Annotated[int, Field(ge=0)] | None, BeforeValidator(parse_size), BeforeValidator(_none_word)
+    Annotated[int, Field(ge=0)] | None,
+    BeforeValidator(parse_size),
+    BeforeValidator(_none_word),
+    _SIZE_TEXT,
+    _NONE_TEXT,
 ]
 Seconds = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 SecondsOrZero = Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)]
@@ -256,17 +281,18 @@ OptionalSeconds = Annotated[
     Annotated[float, Field(gt=0, allow_inf_nan=False)] | None,
     BeforeValidator(_number),
     BeforeValidator(_none_word),
+    _NONE_TEXT,
 ]
-StringList = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
+StringList = Annotated[tuple[str, ...], BeforeValidator(_split_list), _LIST_TEXT]
 NetworkList = Annotated[StringList, AfterValidator(_parse_only_networks)]
 NetworksOrAll = Annotated[StringList, AfterValidator(_parse_networks)]
-Url = Annotated[str, AfterValidator(parse_url)]
-Urls = Annotated[tuple[Url, ...], BeforeValidator(_split_list)]
-Address = Annotated[str, AfterValidator(parse_address)]
+Url = Annotated[str, AfterValidator(parse_url), Spelling(pattern="^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@]")]
+Urls = Annotated[tuple[Url, ...], BeforeValidator(_split_list), _LIST_TEXT]
+Address = Annotated[str, AfterValidator(parse_address), Spelling(pattern=":[0-9]{1,5}$")]
 ReadableFile = Annotated[str, AfterValidator(_check_file)]
 FieldName = Annotated[str, AfterValidator(check_field_name)]
-FieldNames = Annotated[tuple[FieldName, ...], BeforeValidator(_split_list)]
+FieldNames = Annotated[tuple[FieldName, ...], BeforeValidator(_split_list), _LIST_TEXT]
 FieldValue = Annotated[str, AfterValidator(_check_value)]
-FieldValues = Annotated[tuple[FieldValue, ...], BeforeValidator(_as_list)]
+FieldValues = Annotated[tuple[FieldValue, ...], BeforeValidator(_as_list), Spelling({"type": "string"})]
 FieldTable = Annotated[dict[FieldName, FieldValue], BeforeValidator(_as_table)]
 FieldListTable = Annotated[dict[FieldName, FieldValues], BeforeValidator(_as_table)]
