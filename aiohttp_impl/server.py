@@ -8,10 +8,12 @@ from collections.abc import Sequence
 
 from aiohttp import web
 from downstream_proxy.admin_listener import admin_listener
-from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
+from downstream_proxy.lifecycle import Life
 from downstream_proxy.route import DownstreamFactory
-from downstream_proxy.server_tls import server_context
+from downstream_proxy.runtime import Runtime
+from downstream_proxy.server_tls import listener_tls
 from downstream_proxy.settings import Settings
+from downstream_proxy.signals import Signals
 
 from .app import create_app
 from .handler import FORWARDER
@@ -23,14 +25,17 @@ async def serve(
     sockets: list[socket.socket],
     admin: Sequence[socket.socket] = (),
     make_downstream: DownstreamFactory | None = None,
+    runtime: Runtime | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
 
     admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
-    another client library behind the Downstream seam; None for ours.
+    another client library behind the Downstream seam; None for ours. runtime: where a reload's settings come
+    from, and who is told; None for one without surroundings.
     """
-    with StopSignals().installed() as signals:
-        await _serve(create_app(settings, make_downstream), settings, sockets, admin, signals)
+    with Signals().installed() as signals:
+        app = create_app(settings, make_downstream)
+        await _serve(app, settings, sockets, admin, signals, runtime or Runtime(settings))
 
 
 async def _serve(
@@ -38,7 +43,8 @@ async def _serve(
     settings: Settings,
     sockets: list[socket.socket],
     admin: Sequence[socket.socket],
-    signals: StopSignals,
+    signals: Signals,
+    runtime: Runtime,
 ) -> None:
     loop = asyncio.get_running_loop()
     forwarder = app[FORWARDER]
@@ -51,7 +57,7 @@ async def _serve(
         def make_protocol() -> ProxyProtocol:
             return ProxyProtocol(server, forwarder, loop)
 
-        tls = server_context(settings)
+        tls = listener_tls(settings)
         listeners = [
             await loop.create_server(make_protocol, sock=sock, ssl=tls, backlog=settings.backlog)
             for sock in sockets
@@ -61,7 +67,7 @@ async def _serve(
             for listener in listeners:
                 listener.close()
 
-        async with admin_listener(forwarder, admin):
-            await serve_until_stopped(forwarder, signals, stop_listening)
+        async with admin_listener(forwarder, admin) as stop_admin:
+            await Life(forwarder, runtime, signals, tls, stop_listening, stop_admin).run()
     finally:
         await runner.cleanup()

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 
 import uvicorn
 from downstream_proxy.admin_listener import admin_listener
-from downstream_proxy.lifecycle import StopSignals, serve_until_stopped
+from downstream_proxy.lifecycle import Life
 from downstream_proxy.route import DownstreamFactory
-from downstream_proxy.server_tls import server_context
+from downstream_proxy.runtime import Runtime
+from downstream_proxy.server_tls import listener_tls
 from downstream_proxy.settings import Settings
+from downstream_proxy.signals import Signals
 from fastapi import FastAPI
 
 from .app import create_app
@@ -44,14 +46,17 @@ async def serve(
     sockets: list[socket.socket],
     admin: Sequence[socket.socket] = (),
     make_downstream: DownstreamFactory | None = None,
+    runtime: Runtime | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
 
     admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
-    another client library behind the Downstream seam; None for ours.
+    another client library behind the Downstream seam; None for ours. runtime: where a reload's settings come
+    from, and who is told; None for one without surroundings.
     """
-    with StopSignals().installed() as signals:
-        await _serve(create_app(settings, make_downstream), settings, sockets, admin, signals)
+    with Signals().installed() as signals:
+        app = create_app(settings, make_downstream)
+        await _serve(app, settings, sockets, admin, signals, runtime or Runtime(settings))
 
 
 async def _serve(
@@ -59,7 +64,8 @@ async def _serve(
     settings: Settings,
     sockets: list[socket.socket],
     admin: Sequence[socket.socket],
-    signals: StopSignals,
+    signals: Signals,
+    runtime: Runtime,
 ) -> None:
     config = uvicorn.Config(
         app,
@@ -74,7 +80,7 @@ async def _serve(
         timeout_graceful_shutdown=1,
     )
     config.load()
-    config.ssl = server_context(settings)
+    config.ssl = tls = listener_tls(settings)
     server = Server(config)
     serving = asyncio.ensure_future(server.serve(sockets=sockets))
     ready = asyncio.ensure_future(server.ready.wait())
@@ -82,8 +88,8 @@ async def _serve(
         await asyncio.wait((serving, ready), return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             forwarder = app.state.forwarder
-            async with admin_listener(forwarder, admin):
-                await serve_until_stopped(forwarder, signals, server.stop_listening)
+            async with admin_listener(forwarder, admin) as stop_admin:
+                await Life(forwarder, runtime, signals, tls, server.stop_listening, stop_admin).run()
     finally:
         ready.cancel()
         server.should_exit = True

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -50,14 +52,23 @@ class Server:
         address: tuple[str, int],
         process: subprocess.Popen[bytes] | None = None,
         log: Path | None = None,
+        configure: Callable[[str], None] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.address = address
         self.process = process
         self._log = log
         self._read = 0
+        self._configure = configure
+        self.tls = tls
 
     def connect(self, **options: object) -> Client:
-        return Client(self.address, **options)  # type: ignore[arg-type]
+        return Client(self.address, **{"tls": self.tls, **options})  # type: ignore[arg-type]
+
+    def configure(self, settings: str) -> None:
+        """Changes the file that it was started with; see `Backend.start` for what `settings` may hold."""
+        assert self._configure is not None
+        self._configure(settings)
 
     def log(self) -> str:
         """All of standard error so far."""
@@ -135,13 +146,18 @@ class Backend:
                     raise
         return self.servers[settings]
 
-    def start(self, settings: str, origin: Origin, directory: Path) -> Server:
+    def start(
+        self, settings: str, origin: Origin, directory: Path, tls: ssl.SSLContext | None = None
+    ) -> Server:
         """A new server of our own, once it answers; RuntimeError when it does not.
+
+        tls: how to speak to it, when its settings have a certificate.
 
         In `settings`, which is TOML, $ORIGIN is the origin's authority, $PORT its port, $DIRECTORY a fresh
         directory that holds `secret.txt` and is on the module path.
         """
         server = self._spawn(settings, origin, directory)
+        server.tls = tls
         self._await_start(server)
         return server
 
@@ -156,13 +172,15 @@ class Backend:
             pytest.skip("needs a server that the suite can start")
         directory = directory / f"{self.name}-{time.monotonic_ns()}"
         directory.mkdir()
-        if "[downstreams" not in settings:
-            settings += '\n[downstreams.default]\nurl = "http://$ORIGIN"\n'
         config = directory / "proxy.toml"
-        settings = settings.replace("$ORIGIN", origin.authority.decode()).replace(
-            "$PORT", str(origin.address[1])
-        )
-        config.write_text(settings.replace("$DIRECTORY", str(directory)))
+
+        def configure(text: str) -> None:
+            if "[downstreams" not in text:
+                text += '\n[downstreams.default]\nurl = "http://$ORIGIN"\n'
+            text = text.replace("$ORIGIN", origin.authority.decode()).replace("$PORT", str(origin.address[1]))
+            config.write_text(text.replace("$DIRECTORY", str(directory)))
+
+        configure(settings)
         (directory / "suite_hook.py").write_text(HOOK)
         (directory / "secret.txt").write_text("secret from a file\n")
         netrc = directory / "netrc"
@@ -185,7 +203,7 @@ class Backend:
                 stdout=subprocess.DEVNULL,
                 stderr=errors,
             )
-        return Server(address, process, log)
+        return Server(address, process, log, configure)
 
     @staticmethod
     def _await_start(server: Server) -> None:

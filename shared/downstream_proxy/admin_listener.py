@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import cast
@@ -38,15 +38,18 @@ MAX_CONNECTIONS = 128
 
 
 @asynccontextmanager
-async def admin_listener(forwarder: Forwarder, sockets: Sequence[socket.socket] = ()) -> AsyncIterator[None]:
-    """Answer at `admin.listen` while the block runs; nothing is done when that is not set.
+async def admin_listener(
+    forwarder: Forwarder, sockets: Sequence[socket.socket] = ()
+) -> AsyncIterator[Callable[[], None]]:
+    """Answer at `admin.listen` while the block runs; nothing is done when that is not set. Yields what ends
+    it early, for when another process answers there.
 
     sockets: listening ones that the parent process has bound; without any they are bound here, which raises
     ListenError.
     """
     settings = forwarder.state.settings
     if settings.admin.listen is None:
-        yield
+        yield lambda: None
         return
     loop = asyncio.get_running_loop()
     connections = Connections()
@@ -56,8 +59,14 @@ async def admin_listener(forwarder: Forwarder, sockets: Sequence[socket.socket] 
         await loop.create_server(lambda: _AdminProtocol(forwarder, rules, connections, loop), sock=sock)
         for sock in sockets or bind_admin(settings)
     ]
+
+    def leave() -> None:
+        for server in servers:
+            server.close()
+        connections.end(forwarder.state.settings.timeouts.shutdown_idle)
+
     try:
-        yield
+        yield leave
     finally:
         for server in servers:
             server.close()

@@ -19,6 +19,10 @@ from . import __version__
 from .cli_delegate import MissingPartError, delegate
 from .listener import ListenError
 from .settings_source import ConfigurationError, Loaded, description, load
+from .signals import hold_orders
+
+Source = Callable[[], Loaded]
+"""Reads the settings, each time anew."""
 
 PROGRAM = "downstream-proxy"
 
@@ -93,7 +97,7 @@ def _one_line(text: str) -> str:
 
 
 def _settings_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` every settings flag, and call it with the Loaded settings in their place."""
+    """Give `command` every settings flag, and call it with what loads the settings in their place."""
 
     def run(config: str | None, **given: Any) -> Any:
         flags = {}
@@ -102,7 +106,7 @@ def _settings_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             if value is not None:
                 on, _, off = declared.partition("/")
                 flags[key] = (value, off if off and value is False else on)
-        return command(load(flags, config))
+        return command(partial(load, flags, config))
 
     run.__doc__ = command.__doc__
     decorated = click.option(
@@ -135,30 +139,33 @@ def _commands() -> None:
 
 @_commands.command("serve")
 @_settings_flags
-def _serve(loaded: Loaded) -> int:
+def _serve(source: Source) -> int:
     """Serve until SIGTERM or Ctrl-C: everything under / goes to --downstream, or by --config."""
+    # Before the settings are read: a reload asked for from here on finds those that were changed meanwhile.
+    hold_orders()
+    settings = source().settings
     from .cli_serve import serve
 
-    return serve(loaded.settings)
+    return serve(settings, lambda: source().settings)
 
 
 @_commands.command("check-config")
 @_settings_flags
-def _check_config(loaded: Loaded) -> int:
+def _check_config(source: Source) -> int:
     """Check the configuration and list every mistake; exit code 0 or 2."""
     from .cli_show import check_config
 
-    click.echo(check_config(loaded))
+    click.echo(check_config(source()))
     return 0
 
 
 @_commands.command("print-config")
 @_settings_flags
-def _print_config(loaded: Loaded) -> int:
+def _print_config(source: Source) -> int:
     """Print the effective configuration as TOML: secrets masked, with the origin of each value."""
     from .cli_show import print_config
 
-    click.echo(print_config(loaded))
+    click.echo(print_config(source()))
     return 0
 
 

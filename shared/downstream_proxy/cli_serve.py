@@ -15,25 +15,42 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Protocol
 
 from .banner import banner, event_loop
 from .cli_delegate import MissingPartError
+from .handover import Predecessor
 from .listener import ListenError, bind, bind_admin, close
 from .preflight import preflight
+from .runtime import Runtime
+from .runtime_command import ServeRuntime, SupervisorRuntime, WorkerRuntime
 from .settings import Settings
 from .workers import Supervisor
 
-ServeFunction = Callable[[Settings, list[socket.socket], list[socket.socket]], Coroutine[Any, Any, None]]
+
+class ServeFunction(Protocol):
+    """What a backend's package offers."""
+
+    def __call__(
+        self,
+        settings: Settings,
+        sockets: list[socket.socket],
+        admin: Sequence[socket.socket] = (),
+        *,
+        runtime: Runtime | None = None,
+    ) -> Coroutine[Any, Any, None]: ...
+
+
 TRACE = 5
 _EXTRA_MODULES = {"fastapi": ("fastapi", "starlette", "uvicorn", "httptools")}
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int:
     """Serve until told to stop; the exit code.
 
-    Raises ConfigurationError, ListenError or MissingPartError before anything is served.
+    load: the settings anew, from where `settings` came, for SIGHUP; it may raise ConfigurationError. Raises
+    ConfigurationError, ListenError or MissingPartError before anything is served.
     """
     preflight(settings)
     backend = _backend(settings.backend)
@@ -42,27 +59,34 @@ def serve(settings: Settings) -> int:
         raise ListenError("several workers need a system with fork(); use --workers 1")
     _configure_logging(settings.log_level)
     loop_name, new_loop = event_loop()
-    sockets, admin = bind(settings), []
+    predecessor = Predecessor.from_environment()
+    sockets, admin = predecessor.sockets(settings) if predecessor else ([], [])
+    sockets = sockets or bind(settings)
+    kind = SupervisorRuntime if settings.workers > 1 else ServeRuntime
+    runtime = kind(settings, load or (lambda: settings), _apply, (sockets, admin), predecessor)
+
+    def run(of: Runtime) -> int:
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            runner.run(_until_stopped(backend(of.settings, sockets, admin, runtime=of)))
+        return 0
+
     try:
-        admin += bind_admin(settings)
+        if not admin:
+            admin += bind_admin(settings)
         print(banner(settings, sockets, admin, loop_name), file=sys.stderr, flush=True)
-
-        def run() -> int:
-            return _run(backend(settings, sockets, admin), new_loop)
-
         if settings.workers == 1:
-            return run()
-        # The backend's own deadline comes first; the supervisor's is for a worker that no longer keeps it.
-        grace = settings.timeouts.shutdown_delay + settings.timeouts.shutdown + 5.0
-        return Supervisor(settings.workers, run, grace).run()
+            return run(runtime)
+        supervisor = Supervisor(
+            settings.workers, lambda: run(WorkerRuntime(runtime, supervisor.say_ready)), runtime
+        )
+        return supervisor.run()
     finally:
-        close([*sockets, *admin], settings)
+        close([*sockets, *admin], settings, keep_path=runtime.handed_over)
 
 
-def _run(serving: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop]) -> int:
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        runner.run(_until_stopped(serving))
-    return 0
+def _apply(settings: Settings) -> None:
+    """What a new configuration changes in this process beside its proxy."""
+    logging.getLogger().setLevel(_level(settings.log_level))
 
 
 async def _until_stopped(serving: Coroutine[Any, Any, None]) -> None:
@@ -102,7 +126,11 @@ def _require_aiohttp() -> None:
 def _configure_logging(level: str) -> None:
     logging.addLevelName(TRACE, "TRACE")
     logging.basicConfig(
-        level=TRACE if level == "trace" else level.upper(),
+        level=_level(level),
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+
+
+def _level(name: str) -> int | str:
+    return TRACE if name == "trace" else name.upper()

@@ -30,12 +30,16 @@ class Connections:
         if self._empty is not None and not self._open:
             self._empty.set()
 
-    async def drain(self, seconds: float, idle: float) -> bool:
+    def end(self, idle: float) -> None:
         """End each connection with its present response, or with one more when it waits for a request and
-        that comes within `idle` seconds. True when the last one went within `seconds`."""
-        self._empty = asyncio.Event()
+        that comes within `idle` seconds."""
         for connection in list(self._open):
             connection.drain(idle)
+
+    async def drain(self, seconds: float, idle: float) -> bool:
+        """The same, and wait; True when the last one went within `seconds`."""
+        self._empty = asyncio.Event()
+        self.end(idle)
         if not self._open:
             return True
         try:

@@ -1,6 +1,6 @@
 """Listening sockets, bound before a backend starts so that a failure is one clear line.
 
-What it is for: turning host and port, a Unix path or an inherited descriptor into a list of listening sockets
+What it is for: turning host and port, a Unix path or inherited descriptors into a list of listening sockets
 that one process or several workers accept from.
 What it must not know: HTTP, TLS, which backend will use the sockets.
 """
@@ -14,6 +14,7 @@ import socket
 import stat
 
 from .settings import Settings
+from .systemd import listen_fds
 
 _ADMIN_BACKLOG = 128
 
@@ -25,10 +26,14 @@ class ListenError(Exception):
 def bind(settings: Settings) -> list[socket.socket]:
     """Listening, non-blocking, close-on-exec sockets for `settings`; ListenError when that is impossible.
 
+    Sockets that systemd opened for this process win over host, port and path, and `fd` over those.
     A host name with several addresses gives a socket for each, all on one port (also when `port` is 0).
     """
     if settings.fd is not None:
-        return [_inherited(settings.fd)]
+        hint = "give --fd the number of a listening socket that the parent process passed on"
+        return [_inherited(settings.fd, hint)]
+    if passed := listen_fds():
+        return [_inherited(fd, "the .socket unit needs ListenStream= and Accept=no") for fd in passed]
     if settings.uds is not None:
         return [_unix(settings.uds, settings.backlog)]
     return _tcp(settings.host, settings.port, settings.backlog)
@@ -42,11 +47,11 @@ def bind_admin(settings: Settings) -> list[socket.socket]:
     return _tcp(host.strip("[]"), int(port), _ADMIN_BACKLOG, ("admin.listen", "port in admin.listen"))
 
 
-def close(sockets: list[socket.socket], settings: Settings) -> None:
-    """Close the sockets and remove the Unix path that `bind` made."""
+def close(sockets: list[socket.socket], settings: Settings, keep_path: bool = False) -> None:
+    """Close the sockets and remove the Unix path that `bind` made; keep_path: somebody else listens there."""
     for sock in sockets:
         sock.close()
-    if settings.uds is not None and settings.fd is None:
+    if settings.uds is not None and settings.fd is None and not keep_path:
         with contextlib.suppress(OSError):
             os.unlink(settings.uds)
 
@@ -149,8 +154,7 @@ def _remove_stale(path: str) -> None:
     )
 
 
-def _inherited(fd: int) -> socket.socket:
-    hint = "give --fd the number of a listening socket that the parent process passed on"
+def _inherited(fd: int, hint: str) -> socket.socket:
     try:
         sock = socket.socket(fileno=fd)
     except OSError as error:

@@ -161,6 +161,13 @@ class Settings(BaseSettings):
     access_log: bool = option(True, "one line per request")
     ssl_certfile: ReadableFile | None = option(None, "PEM certificate chain; serving TLS starts here")
     ssl_keyfile: ReadableFile | None = option(None, "PEM private key, when not inside `ssl_certfile`")
+    ssl_min_version: Literal["1.2", "1.3"] = option("1.2", "oldest TLS version spoken to clients")
+    ssl_client_ca: ReadableFile | None = option(
+        None, "PEM certificates of the authorities that client certificates must come from"
+    )
+    ssl_client_auth: Literal["required", "optional"] = option(
+        "required", "with `ssl_client_ca`: whether a client without a certificate is turned away"
+    )
     trusted_proxies: NetworksOrAll = option(
         (), 'peers whose forwarding headers are believed; "*" = all; also FORWARDED_ALLOW_IPS', "IPs or CIDRs"
     )
@@ -235,6 +242,8 @@ class Settings(BaseSettings):
     def _problems(self) -> Iterator[str]:
         if self.ssl_keyfile and not self.ssl_certfile:
             yield "ssl_keyfile is set without ssl_certfile"
+        if self.ssl_client_ca and not self.ssl_certfile:
+            yield "ssl_client_ca is set without ssl_certfile"
         if self.uds is not None and self.fd is not None:
             yield "uds and fd are both set; keep one"
         short = {"default": DownstreamSettings(url=self.downstream)} if self.downstream else None

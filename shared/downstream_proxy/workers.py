@@ -1,7 +1,8 @@
 """Several worker processes on one set of listening sockets.
 
-What it is for: starting N workers, replacing those that end unasked, passing signals on.
-What it must not know: HTTP, settings, what a worker does, how the supervisor itself is restarted.
+What it is for: starting N workers, replacing those that end unasked, passing signals on, knowing when all
+serve.
+What it must not know: HTTP, settings, what a worker does, what a reload or a successor is.
 """
 
 from __future__ import annotations
@@ -12,39 +13,78 @@ import os
 import select
 import signal
 import socket
+import struct
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, Protocol
+
+from .signals import ORDER_SIGNALS
 
 log = logging.getLogger("downstream_proxy.workers")
 
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
-_HANDLED: Final = (*_STOP, signal.SIGHUP, signal.SIGCHLD)
+_HANDLED: Final = (*_STOP, *ORDER_SIGNALS, signal.SIGCHLD)
 _EARLY: Final = 1.0  # a worker that ends sooner failed to start; starting it again at once would spin
 _LONGEST_PAUSE: Final = 5.0
+_PID: Final = struct.Struct("=I")
+
+
+class SuccessorProcess(Protocol):
+    """Another supervisor that is to take over."""
+
+    def fileno(self) -> int:
+        """Readable when its fate is known."""
+
+    def serves(self, known: bool) -> bool: ...
+
+
+class Orders(Protocol):
+    """What the supervisor asks of whoever started it. runtime_command.SupervisorRuntime is one."""
+
+    watchdog: float | None
+
+    def ready(self) -> None:
+        """All workers serve, at the start and after each reload."""
+
+    def reload(self) -> bool:
+        """True when the workers are to reload."""
+
+    def restart(self) -> SuccessorProcess | None: ...
+    def succeeded(self, successor: Any, /) -> None: ...
+    def stopping(self) -> None: ...
+    def alive(self) -> None: ...
+
+    def end_within(self) -> float:
+        """Seconds that a worker has to end in."""
 
 
 class Supervisor:
     """Runs `work` in `count` forked processes until a stop signal and the end of them all.
 
-    `work` returns the worker's exit code; 2 (bad configuration) ends them all. After the first stop signal
-    they have `grace` seconds, then SIGKILL. A second one is passed on too, and ends a worker at once.
+    `work` returns the worker's exit code; 2 (bad configuration) ends them all. A worker calls `say_ready`
+    when it serves, and after each SIGHUP. After the first stop signal they have `orders.end_within()`
+    seconds, then SIGKILL. A second one is passed on too, and ends a worker at once.
     """
 
-    def __init__(self, count: int, work: Callable[[], int], grace: float) -> None:
+    def __init__(self, count: int, work: Callable[[], int], orders: Orders) -> None:
         self._count = count
         self._work = work
-        self._grace = grace
+        self._orders = orders
         self._started: dict[int, float] = {}
+        self._silent: set[int] = set()  # workers that have not yet said that they serve
+        self._successor: SuccessorProcess | None = None
         self._early_ends = 0
         self._start_after = 0.0
+        self._alive_at = time.monotonic()
         self._kill_at: float | None = None
         self._exit_code = 0
         # The kernel closes the write end however the supervisor dies; workers take that as a stop signal.
         self._lifeline, self._held = os.pipe()
+        self._heard, self._ready = os.pipe()
+        os.set_blocking(self._heard, False)
 
     def run(self) -> int:
         """Exit code: 0 after a clean stop, 2 when a worker could not use the configuration, else 1."""
@@ -58,20 +98,67 @@ class Supervisor:
             while self._started or self._kill_at is None:
                 while self._timeout() == 0.0 and self._kill_at is None:
                     self._start_worker()
-                select.select([wake], [], [], self._timeout())
-                with contextlib.suppress(BlockingIOError):
-                    for received in wake.recv(4096):  # one byte per signal, in order
-                        if received in _STOP:
-                            self._stop()
-                        elif received == signal.SIGHUP:
-                            self._send(signal.SIGHUP)
+                self._wait(wake)
+                self._receive(wake)
                 self._reap()
+                self._hear()
                 if self._started and self._kill_at is not None and self._timeout() == 0.0:
                     log.warning("%d workers did not end in time; killing them", len(self._started))
                     self._send(signal.SIGKILL)
                     self._kill_at = time.monotonic() + 1.0
             signal.set_wakeup_fd(-1)
         return self._exit_code
+
+    def say_ready(self) -> None:
+        """In a worker: it serves, by the newest configuration that it was told of."""
+        os.write(self._ready, _PID.pack(os.getpid()))
+
+    def _wait(self, wake: socket.socket) -> None:
+        """Until there is something to do."""
+        timeouts = [self._timeout()]
+        if self._orders.watchdog is not None:
+            if self._alive_at <= time.monotonic():
+                self._orders.alive()
+                self._alive_at = time.monotonic() + self._orders.watchdog / 2
+            timeouts.append(self._alive_at - time.monotonic())
+        readers: list[Any] = [wake, self._heard]
+        if self._successor is not None:
+            readers.append(self._successor)
+        ready, _, _ = select.select(
+            readers, [], [], min((t for t in timeouts if t is not None), default=None)
+        )
+        if self._successor in ready:
+            self._succeed()
+
+    def _receive(self, wake: socket.socket) -> None:
+        with contextlib.suppress(BlockingIOError):
+            for received in wake.recv(4096):  # one byte per signal, in order
+                if received in _STOP:
+                    self._stop()
+                elif received == signal.SIGHUP:
+                    self._reload()
+                elif received == signal.SIGUSR2 and self._successor is None and self._kill_at is None:
+                    self._successor = self._orders.restart()
+
+    def _reload(self) -> None:
+        if self._kill_at is None and self._orders.reload():
+            self._silent.update(self._started)
+            self._send(signal.SIGHUP)
+
+    def _succeed(self) -> None:
+        successor, self._successor = self._successor, None
+        if successor is not None and successor.serves(True) and self._kill_at is None:
+            self._orders.succeeded(successor)
+            self._kill_at = time.monotonic() + self._orders.end_within()
+            self._send(signal.SIGUSR2)
+
+    def _hear(self) -> None:
+        """Who serves by now."""
+        with contextlib.suppress(BlockingIOError):
+            for (pid,) in _PID.iter_unpack(os.read(self._heard, 1024 * _PID.size)):
+                self._silent.discard(pid)
+                if not self._silent and len(self._started) == self._count and self._kill_at is None:
+                    self._orders.ready()
 
     def _start_worker(self) -> None:
         # Blocked around the fork: until its reset a worker would write signals into our socket pair.
@@ -81,6 +168,7 @@ class Supervisor:
             if pid == 0:
                 self._become_worker()
             self._started[pid] = time.monotonic()
+            self._silent.add(pid)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
 
@@ -94,10 +182,10 @@ class Supervisor:
             for number in _HANDLED:
                 signal.signal(number, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             # SIGTERM stays blocked for the same reason: systemd sends it to all processes of a unit.
-            # The supervisor alone tells a worker to stop, and does so with SIGINT.
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, set(_HANDLED) - {signal.SIGTERM})
+            # The supervisor alone tells a worker to stop, and does so with SIGINT. The orders stay blocked
+            # until the worker takes them, so that none is lost.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, set(_HANDLED) - {signal.SIGTERM, *ORDER_SIGNALS})
             threading.Thread(target=self._watch_supervisor, name="supervisor-watch", daemon=True).start()
             code = self._work()
         except KeyboardInterrupt:
@@ -116,7 +204,12 @@ class Supervisor:
         os.kill(os.getpid(), signal.SIGINT)
 
     def _stop(self) -> None:
-        self._kill_at = self._kill_at or time.monotonic() + self._grace
+        if self._kill_at is None:
+            self._kill_at = time.monotonic() + self._orders.end_within()
+            self._orders.stopping()
+            if self._successor is not None:
+                self._successor.serves(False)
+                self._successor = None
         self._send(signal.SIGINT)
 
     def _send(self, number: signal.Signals) -> None:
@@ -131,6 +224,7 @@ class Supervisor:
 
     def _on_end(self, pid: int, code: int) -> None:
         lived = time.monotonic() - self._started.pop(pid)
+        self._silent.discard(pid)
         if self._kill_at is not None:
             self._exit_code = self._exit_code or int(code != 0)
             return

@@ -30,9 +30,7 @@ class StandIn:
         self.addresses: list[Any] = []
         self.loop = ""
 
-    async def serve(
-        self, settings: Settings, sockets: list[socket.socket], admin: list[socket.socket]
-    ) -> None:
+    async def serve(self, settings: Settings, sockets: list[socket.socket], *_: object, **__: object) -> None:
         self.settings = settings
         self.addresses = [sock.getsockname() for sock in sockets]
         self.loop = type(asyncio.get_running_loop()).__module__
@@ -212,7 +210,7 @@ def test_a_stop_signal_during_the_start_still_ends_in_order(
 ) -> None:
     closed: list[bool] = []
 
-    async def starting(*_: object) -> None:
+    async def starting(*_: object, **__: object) -> None:
         try:
             os.kill(os.getpid(), number)
             await asyncio.get_running_loop().create_future()

@@ -22,6 +22,26 @@ from downstream_proxy.workers import Supervisor
 
 LAST = 1
 
+class Orders:
+    watchdog = None
+
+    def __init__(self, grace):
+        self.grace = grace
+
+    def end_within(self):
+        return self.grace
+
+    def reload(self):
+        return True
+
+    def restart(self):
+        return None
+
+    def nothing(self, *_):
+        pass
+
+    ready = succeeded = stopping = alive = nothing
+
 def say(text):
     os.write(1, f"{text} {os.getpid()}\\n".encode())
 
@@ -30,8 +50,10 @@ def work():
     reader, writer = socket.socketpair()
     writer.setblocking(False)
     signal.set_wakeup_fd(writer.fileno())
-    for number in (signal.SIGINT, signal.SIGHUP):
+    known = (signal.SIGINT, signal.SIGHUP)
+    for number in known:
         signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, known)
     say("ready")
     stops = 0
     while stops < LAST:
@@ -51,7 +73,7 @@ class Supervised:
 
     def __init__(self, code: str, workers: int, grace: float) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"{code}\nsys.exit(Supervisor({workers}, work, {grace}).run())"],
+            [sys.executable, "-c", f"{code}\nsys.exit(Supervisor({workers}, work, Orders({grace})).run())"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,

@@ -144,12 +144,20 @@ CHAPTER = Chapter(
         Rule(
             "operations.reload",
             SHOULD,
-            "SIGHUP loads new configuration and certificates without losing a request; a broken file leaves "
-            "the old one in use.",
+            "On SIGHUP requests that come from then on, also on open connections, follow the new "
+            "configuration, new connections its certificates; requests and WebSockets in progress end by "
+            "the old one.",
             _NONE,
-            tested=False,
-            decision="Not kept by this version: a rolling restart takes its place. The rule stands so that "
-            "its id is stable.",
+            capability="settings",
+            decision="What listens (address, workers, backend) takes a restart; a line says so.",
+        ),
+        Rule(
+            "operations.reload-refused",
+            SHOULD,
+            "A configuration that cannot work leaves the old one in use, names file, line and key, and is "
+            "counted.",
+            _NONE,
+            capability="settings",
         ),
         Rule(
             "operations.rolling-restart",
