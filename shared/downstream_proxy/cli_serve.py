@@ -18,6 +18,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
+from .access_log import bare
 from .banner import banner, event_loop
 from .cli_delegate import MissingPartError
 from .handover import Predecessor
@@ -130,6 +131,11 @@ def _configure_logging(level: str) -> None:
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    whole_lines = logging.StreamHandler(sys.stdout)
+    whole_lines.setFormatter(logging.Formatter("%(message)s"))
+    bare.addHandler(whole_lines)
+    bare.setLevel(logging.INFO)
+    bare.propagate = False
 
 
 def _level(name: str) -> int | str:

@@ -22,6 +22,7 @@ import logging
 import time
 from types import TracebackType
 
+from .access_log import Exchange
 from .answer import Answer, write
 from .delivery import deliver
 from .downstream import DownstreamResponse
@@ -89,6 +90,7 @@ class Forwarding:
         "_began",
         "_error",
         "_head_at",
+        "_outgoing",
         "_response",
         "_route",
         "_size",
@@ -112,6 +114,7 @@ class Forwarding:
         self._began = time.perf_counter()
         self._head_at = 0.0
         self._waits: Waits | None = None
+        self._outgoing: OutgoingRequest | None = None
         self._started = False
         self._size = 0
         self.request = request
@@ -147,7 +150,7 @@ class Forwarding:
             if state.inflight > state.max_inflight:
                 raise ProxyError(ErrorKind.OVERLOADED)
             prefix, self._route = state.routes.find(target)
-            outgoing = self._outgoing(self._route, prefix)
+            outgoing = self._outgoing = self._make_outgoing(self._route, prefix)
             total = self._route.timeouts.total
             if total is None:
                 self._response = await self._send(self._route, outgoing)
@@ -166,7 +169,7 @@ class Forwarding:
             raise
         return self
 
-    def _outgoing(self, route: Route, prefix: bytes) -> OutgoingRequest:
+    def _make_outgoing(self, route: Route, prefix: bytes) -> OutgoingRequest:
         """Step 3: what the downstream will see."""
         request = self.request
         body = request.body
@@ -328,14 +331,18 @@ class Forwarding:
         if error is not None:
             metrics.failed(error.kind)
         if state.access_log.enabled:
+            outgoing = self._outgoing
             state.access_log.log(
-                peer=self.request.peer,
-                method=self.request.method,
-                target=self.request.target,
-                status=status,
-                size=self._size,
-                seconds=seconds,
-                downstream=route.name if route is not None else "",
-                request_id=self.request_id,
-                error=error,
+                Exchange(
+                    self.request,
+                    status,
+                    seconds,
+                    self._size,
+                    first_byte,
+                    self._waits,
+                    route.name if route is not None else "",
+                    (outgoing.address or route.url) if route is not None and outgoing is not None else "",
+                    self.request_id,
+                    error,
+                )
             )

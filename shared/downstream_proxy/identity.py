@@ -44,6 +44,42 @@ def clients_named(headers: HeaderPairs) -> list[str]:
     return [client.strip(b" \t[]").decode("latin-1") for client in named]
 
 
+def client_address(
+    request: IncomingRequest, trusted: TrustedPeers | tuple[str, ...] = (), rfc: bool = False
+) -> str:
+    """Who is asking: the last one named on the way here that is not trusted to name others, or the peer.
+
+    Reads X-Forwarded-For, or Forwarded when `rfc`: one of them, as the other may be the client's own. A name
+    that is no address ends the search, for nothing is known of who wrote it.
+    """
+    client = request.peer
+    if client not in trusted:
+        return client
+    wanted = b"forwarded" if rfc else b"x-forwarded-for"
+    named = [pair for pair in request.headers if pair[0].lower() == wanted]
+    for name in reversed(clients_named(named) if named else []):
+        address = _plain_address(name)
+        if address is None:
+            break
+        client = address
+        if client not in trusted:
+            break
+    return client
+
+
+def _plain_address(name: str) -> str | None:
+    """An address without port and brackets (RFC 7239, section 6), None for what is none."""
+    plain = name.partition("]")[0]
+    if plain.count(":") == 1:
+        plain = plain.partition(":")[0]
+    try:
+        address = ipaddress.ip_address(plain)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
+
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._~+/=:@-]{1,128}")
 _CACHE_SIZE = 4096
 

@@ -74,7 +74,9 @@ class OutgoingRequest:
 
     tried, elsewhere: kept by a downstream with several addresses; the numbers of those where the request has
     failed, and whether another is in service.
-    connect: seconds that making connections for it took; 0 while a kept one served. A Downstream adds to it.
+
+    connect: seconds that making a connection for it took; 0 while a kept one served. A Downstream adds to it.
+    address: the URL it was sent to last, when there are several.
     """
 
     method: bytes
@@ -88,6 +90,7 @@ class OutgoingRequest:
     tried: tuple[int, ...] = ()
     elsewhere: bool = False
     connect: float = 0.0
+    address: str = ""
 
 
 class ResponseSink(Protocol):

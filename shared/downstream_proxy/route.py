@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 
@@ -12,7 +13,7 @@ from .connecting import Address
 from .delivery import Transform
 from .downstream import Downstream
 from .headers import FieldEdits, RequestFields, ResponseFields
-from .identity import ForwardedFields, RequestIds, TrustedPeers, via_pseudonym
+from .identity import ForwardedFields, RequestIds, TrustedPeers, client_address, via_pseudonym
 from .metrics import DownstreamMetrics
 from .retry import RetryBudget
 from .settings import DownstreamSettings, HeaderRules, Settings
@@ -30,6 +31,9 @@ class Identity:
         self.forwarded = ForwardedFields(settings.forwarded_headers)
         self.trusted = TrustedPeers(settings.trusted_proxies)
         self.request_ids = RequestIds() if settings.request_id else None
+        self.client = functools.partial(
+            client_address, trusted=self.trusted, rfc=settings.forwarded_headers == "forwarded"
+        )
         self.keep_underscores = settings.underscores_in_headers
 
 
@@ -72,7 +76,7 @@ class Route:
             self.balanced = BalancedDownstream(name, settings, make_downstream)
         self.downstream: Downstream = self.balanced or make_downstream(settings, address)
         self.admission = self.balanced.admission if self.balanced else admission(settings, None)
-        self._url = settings.addresses[0]
+        self.url = settings.addresses[0]
         self._strip = settings.strip_prefix
         self._base = address.base_path
 
@@ -83,7 +87,7 @@ class Route:
     def addresses(self) -> tuple[AddressStatus, ...]:
         """What is known of each address now; made anew by each call."""
         if self.balanced is None:
-            return (AddressStatus(self._url, self.admission.in_use),)
+            return (AddressStatus(self.url, self.admission.in_use),)
         return self.balanced.addresses()
 
     def breaker(self) -> BreakerStatus:

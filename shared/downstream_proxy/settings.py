@@ -159,6 +159,17 @@ class Settings(BaseSettings):
         "info", "least level logged"
     )
     access_log: bool = option(True, "one line per request")
+    access_log_format: Literal["line", "combined", "json"] = option(
+        "line",
+        '"line" goes among the log lines to standard error, "combined" (Apache) and "json" to stdout',
+    )
+    access_log_sample: float = option(
+        1.0,
+        "how many requests get a line; those that fail always do",
+        "fraction 0..1",
+        ge=0,
+        le=1,
+    )
     ssl_certfile: ReadableFile | None = option(None, "PEM certificate chain; serving TLS starts here")
     ssl_keyfile: ReadableFile | None = option(None, "PEM private key, when not inside `ssl_certfile`")
     ssl_min_version: Literal["1.2", "1.3"] = option("1.2", "oldest TLS version spoken to clients")

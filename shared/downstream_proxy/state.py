@@ -4,13 +4,14 @@ one beside it (see succession)."""
 
 from __future__ import annotations
 
-from .access_log import AccessLog
+from .access_log import AccessLog, Exchange
 from .admin import Admin
 from .connections import Connections
 from .errors import ProxyError
 from .exposition import Exposition
 from .http1.request_head import HeadLimits
 from .http1.server_rules import ConnectionRules
+from .message import IncomingRequest
 from .metrics import Metrics
 from .problem import render_refusal
 from .reloads import Reloads
@@ -45,12 +46,14 @@ class ProxyState:
         self.metrics = process.metrics
         self.connections = process.connections
         self.unrouted = self.metrics.of("")
-        self.access_log = AccessLog(settings.access_log)
         self.max_inflight = settings.limits.max_inflight
         self.inflight = 0
         self.admin = Admin(self)
         self.rules = self._connection_rules()
         identity = Identity(settings)
+        self.access_log = AccessLog(
+            settings.access_log, settings.access_log_format, settings.access_log_sample, identity.client
+        )
         self.by_name = {
             name: Route(name, downstream, identity, self.metrics.of(name), make_downstream)
             for name, downstream in settings.downstreams.items()
@@ -86,17 +89,9 @@ class ProxyState:
     def refused(self, error: ProxyError, peer: str) -> None:
         """Count and log what never became a request."""
         self.unrouted.refused(error.kind, error.entry.status)
-        self.access_log.log(
-            peer=peer,
-            method=b"-",
-            target=b"-",
-            status=error.entry.status,
-            size=0,
-            seconds=0.0,
-            downstream="",
-            request_id=b"",
-            error=error,
-        )
+        if self.access_log.enabled:
+            request = IncomingRequest(b"-", b"-", [], peer=peer)
+            self.access_log.log(Exchange(request, error.entry.status, 0.0, error=error))
 
     def _connection_rules(self) -> ConnectionRules:
         """The bounds that every client connection is read with."""

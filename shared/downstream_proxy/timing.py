@@ -25,6 +25,9 @@ class Waits:
         self.connect = 0.0
         self.retries = seconds - self.queue
 
+    def named(self) -> tuple[tuple[str, float], ...]:
+        return ("queue", self.queue), ("connect", self.connect), ("retries", self.retries)
+
     @property
     def total(self) -> float:
         return self.queue + self.connect + self.retries

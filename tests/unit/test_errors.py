@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from downstream_proxy import errors_doc
-from downstream_proxy.access_log import AccessLog
+from downstream_proxy.access_log import AccessLog, Exchange
 from downstream_proxy.errors import ERRORS, ErrorKind, Party, ProxyError, Retry, Stage
+from downstream_proxy.message import IncomingRequest
 from downstream_proxy.problem import problem, render_refusal
 
 # RFC 9209, section 2.3.
@@ -100,16 +101,15 @@ HOSTILE = [
 @pytest.mark.parametrize("target", HOSTILE)
 def test_log_line_is_one_line_of_printable_ascii(target: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="downstream_proxy.access"):
-        AccessLog(True).log(
-            peer="192.0.2.1",
-            method=b"GET",
-            target=target + b"?token=secret",
-            status=499,
-            size=0,
-            seconds=0.5,
-            downstream="api",
-            request_id=b"id",
-            error=ProxyError(ErrorKind.CLIENT_GONE, "never shown"),
+        AccessLog().log(
+            Exchange(
+                IncomingRequest(b"GET", target + b"?token=secret", [], peer="192.0.2.1"),
+                499,
+                0.5,
+                downstream="api",
+                request_id=b"id",
+                error=ProxyError(ErrorKind.CLIENT_GONE, "never shown"),
+            )
         )
     line = caplog.records[0].getMessage()
     assert line.isascii()

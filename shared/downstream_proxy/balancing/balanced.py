@@ -113,6 +113,7 @@ class BalancedDownstream:
             address = self._addresses[affinity.owner(key, [one.index for one in usable])]
         else:
             address = self.roster.choose(request.tried)
+        request.address = address.url
         if self._writes_host:
             request.headers[0] = address.host
         exchange = _Exchange(self, address, ticket, finished)
