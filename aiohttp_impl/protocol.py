@@ -14,6 +14,7 @@ from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
+from downstream_proxy.errors import ProxyError
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.request_head import RequestHead
 from downstream_proxy.http1.server_connection import ServerConnection
@@ -78,9 +79,9 @@ class ProxyProtocol(web.RequestHandler):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    def client_gone(self) -> None:
+    def client_gone(self, error: ProxyError | None = None) -> None:
         if self._task_handler is not None:
-            self._task_handler.cancel()
+            self._task_handler.cancel(error)
 
     async def finish_response(self, request: Any, resp: Any, start_time: float | None) -> tuple[Any, bool]:
         response, reset = await super().finish_response(request, resp, start_time)

@@ -104,9 +104,9 @@ class ProxyProtocol(asyncio.Protocol):
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
 
-    def client_gone(self) -> None:
+    def client_gone(self, error: ProxyError | None = None) -> None:
         if self._cycle is not None:
-            self._cycle.client_gone()
+            self._cycle.client_gone(error)
 
     def request_done(self, keep_alive: bool) -> None:
         self._cycle = None
@@ -184,12 +184,12 @@ class Cycle:
         await self.writer.write(b"" if self.head.method == b"HEAD" else content)
         await self.writer.end()
 
-    def client_gone(self) -> None:
+    def client_gone(self, error: ProxyError | None = None) -> None:
         self.gone = True
         if self._disconnected is not None:
             self._disconnected.set()
         if self.cancel_when_gone and self.task is not None:
-            self.task.cancel()
+            self.task.cancel(error)
 
     async def receive(self) -> Message:
         """ASGI's receive: the body piece by piece, then http.disconnect when the client leaves."""

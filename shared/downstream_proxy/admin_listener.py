@@ -115,9 +115,13 @@ class _AdminProtocol(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         self._can_write.clear()
+        if self._connection is not None:
+            self._connection.writing_paused()
 
     def resume_writing(self) -> None:
         self._can_write.set()
+        if self._connection is not None:
+            self._connection.writing_resumed()
 
     async def _drain(self) -> None:
         await self._can_write.wait()
@@ -128,7 +132,7 @@ class _AdminProtocol(asyncio.Protocol):
         assert self._connection is not None
         self._task = self._loop.create_task(self._respond(self._connection, head, body))
 
-    def client_gone(self) -> None:
+    def client_gone(self, error: ProxyError | None = None) -> None:
         if self._task is not None:
             self._task.cancel()
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
+from .peers import Unread
+
 
 class Drainable(Protocol):
     def drain(self, idle: float) -> None: ...
@@ -13,9 +15,13 @@ class Drainable(Protocol):
 
 
 class Connections:
-    """A set that can be drained."""
+    """A set that can be drained.
+
+    unread: those of them, and of tunnels' other ends, that are not read at present.
+    """
 
     def __init__(self) -> None:
+        self.unread = Unread()
         self._open: set[Drainable] = set()
         self._empty: asyncio.Event | None = None
 

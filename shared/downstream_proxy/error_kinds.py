@@ -55,6 +55,7 @@ class ErrorKind(StrEnum):
     REQUEST_BODY_TIMEOUT = "request-body-timeout"
     REQUEST_TRAILERS_TOO_LARGE = "request-trailers-too-large"
     CLIENT_GONE = "client-gone"
+    RESPONSE_NOT_TAKEN = "response-not-taken"
     # Waiting for a place.
     OVERLOADED = "overloaded"
     QUEUE_FULL = "queue-full"

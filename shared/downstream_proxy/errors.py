@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .error_kinds import ErrorKind, Party, Retry, Stage
 
-__all__ = ["ERRORS", "ErrorEntry", "ErrorKind", "Party", "ProxyError", "Retry", "Stage", "meaning"]
+__all__ = ["ERRORS", "LEFT", "ErrorEntry", "ErrorKind", "Party", "ProxyError", "Retry", "Stage", "meaning"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,9 @@ ERRORS: dict[ErrorKind, ErrorEntry] = {
         "The request's trailers or extensions are too large",
     ),
     _K.CLIENT_GONE: ErrorEntry(499, _S.REQUEST_BODY, _CLIENT, None, "The client left"),
+    _K.RESPONSE_NOT_TAKEN: ErrorEntry(
+        499, _S.RESPONSE_BODY, _CLIENT, None, "The client stopped reading the response"
+    ),
     _K.OVERLOADED: ErrorEntry(
         503, _S.QUEUE, _PROXY, "connection_limit_reached", "The proxy has too many requests in flight"
     ),
@@ -255,8 +258,17 @@ class ProxyError(Exception):
         return f"{self.kind.value}: {self.detail or self.entry.title}"
 
 
+LEFT = frozenset({ErrorKind.CLIENT_GONE, ErrorKind.RESPONSE_NOT_TAKEN})
+"""The client does not see the end, whatever status it was sent."""
+
+
 def meaning(error: BaseException) -> ProxyError:
-    """What an exception that ends a request means: the client's leaving reaches us as one of two."""
+    """What an exception that ends a request means: the client's leaving reaches us as one of two.
+
+    A cancellation may carry what there is to say beyond that.
+    """
+    if isinstance(error, asyncio.CancelledError) and error.args and isinstance(error.args[0], ProxyError):
+        error = error.args[0]
     if isinstance(error, ProxyError):
         return error
     if isinstance(error, asyncio.CancelledError | ConnectionError):

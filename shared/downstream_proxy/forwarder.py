@@ -26,7 +26,7 @@ from .access_log import Exchange
 from .answer import Answer, write
 from .delivery import deliver
 from .downstream import DownstreamResponse
-from .errors import ErrorKind, ProxyError, meaning
+from .errors import LEFT, ErrorKind, ProxyError, meaning
 from .message import HeaderPairs, IncomingRequest, OutgoingRequest, ResponseSink
 from .problem import problem
 from .retry import may_retry, pause_before
@@ -162,9 +162,9 @@ class Forwarding:
         except Exception:
             logger.exception("a fault of the proxy")
             self._fail(ProxyError(ErrorKind.INTERNAL))
-        except BaseException:
+        except BaseException as error:
             # Cancelled: the client left before there was an answer.
-            self._error = ProxyError(ErrorKind.CLIENT_GONE)
+            self._error = meaning(error)
             self._leave()
             raise
         return self
@@ -316,7 +316,7 @@ class Forwarding:
         state.inflight -= 1
         seconds = time.perf_counter() - self._began
         status = self.status
-        if error is not None and (not self._started or error.kind is ErrorKind.CLIENT_GONE):
+        if error is not None and (not self._started or error.kind in LEFT):
             status = error.entry.status
         metrics = route.metrics if route is not None else state.unrouted
         first_byte = -1.0

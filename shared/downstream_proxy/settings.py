@@ -87,6 +87,9 @@ class Timeouts(Table):
         10.0, "from a request's first byte to the end of its head; over it 408", "seconds"
     )
     request_body_idle: Seconds = option(30.0, "between two pieces of a request body; over it 408", "seconds")
+    response_idle: Seconds = option(
+        60.0, "a client takes nothing of what waits for it; over it the connection is reset", "seconds"
+    )
     keep_alive: SecondsOrZero = option(75.0, "an idle client connection is kept open", "seconds")
     shutdown: SecondsOrZero = option(30.0, "given to requests in flight after SIGTERM", "seconds")
     shutdown_idle: SecondsOrZero = option(

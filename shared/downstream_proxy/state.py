@@ -103,6 +103,7 @@ class ProxyState:
             body_idle=timeouts.request_body_idle,
             min_body_rate=limits.min_request_body_rate,
             keep_alive=timeouts.keep_alive,
+            response_idle=timeouts.response_idle,
             render_refusal=render_refusal,
             on_refusal=self.refused,
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from .http1.response_writer import reset_on_close
 from .timers import Deadline
 
 if TYPE_CHECKING:
@@ -94,6 +95,9 @@ class WireConnection(ResponseHandler):
         buffer is of no use to anybody, and a downstream that does not read would keep the socket for ever."""
         self.idle.discard(self)
         self.deadline.close()
+        if self.transport is not None and self.transport.get_write_buffer_size():
+            # The end would stand behind what the downstream does not read.
+            reset_on_close(self.transport)
         self.abort()
         self.hold.close()
 

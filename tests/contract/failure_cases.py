@@ -42,7 +42,7 @@ class Aborted:
 
 
 class Left:
-    """The client was not there to see anything."""
+    """The client was not there to see anything, or nothing more."""
 
 
 Outcome = Response | type[Aborted] | type[Left]

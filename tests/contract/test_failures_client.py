@@ -25,6 +25,7 @@ max_request_body = 10000
 [timeouts]
 request_head = 0.3
 request_body_idle = 0.3
+response_idle = 0.3
 [downstreams.api]
 prefix = "/api"
 url = "http://$ORIGIN"
@@ -229,6 +230,22 @@ def left_within_the_answer(lab: Lab, target: bytes) -> Outcome:
     client = lab.send(get(target))
     client.read_until(b"hello")
     client.reset()
+    return Left
+
+
+@case(Kind.RESPONSE_NOT_TAKEN, "api", seen=1)
+def stopped_reading(lab: Lab, target: bytes) -> Outcome:
+    async def endless(conn: Connection, request: Request) -> None:
+        await conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (64 << 20))
+        while True:
+            await conn.send(bytes(1 << 20))
+
+    lab.origin.script(target, endless)
+    client = lab.send(get(target), receive_buffer=65536)
+    client.read_until(b"\r\n\r\n")
+    lab.origin.wait_closed(lab.origin.seen(target)[0].conn)
+    client.read_to_end()
+    assert client.was_reset
     return Left
 
 

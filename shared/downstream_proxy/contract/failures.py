@@ -157,6 +157,14 @@ CHAPTER = Chapter(
             decision="Logged as 499, as nginx does; the downstream's health is not blamed.",
         ),
         Rule(
+            "failures.client-left-unread",
+            SHOULD,
+            "That holds also while the proxy does not read the client, because the downstream does not read "
+            "the proxy or because further requests wait.",
+            "no standard; robustness",
+            decision="The end of a stream stands behind its unread bytes; the kernel is asked for it.",
+        ),
+        Rule(
             "failures.half-close",
             MUST,
             "A client that closes its sending side while its request is in progress has left.",
@@ -177,6 +185,14 @@ CHAPTER = Chapter(
             "A body of which nothing, or less than `limits.min_request_body_rate` asks for, comes within "
             "`timeouts.request_body_idle` is answered with 408, and the downstream aborted.",
             "RFC 9110 15.5.9",
+        ),
+        Rule(
+            "failures.slow-reader",
+            MUST,
+            "A client that takes nothing of what waits for it for `timeouts.response_idle` loses its "
+            "connection, and the downstream is free again; one that takes a little at a time does not.",
+            "no standard; robustness",
+            decision="The connection is reset, so that the kernel drops what it holds for it. Logged as 499.",
         ),
         Rule(
             "failures.idle-connection",

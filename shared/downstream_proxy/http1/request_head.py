@@ -17,6 +17,7 @@ from .syntax import (
     FIELDS,
     HOST,
     MAX_LENGTH,
+    NEVER_A_HEAD,
     REQUEST_LINE,
     TOKEN_ONLY,
     split_list,
@@ -30,6 +31,25 @@ class HeadLimits:
     max_bytes: int
     max_fields: int
     max_target: int
+
+
+_FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
+
+
+def hopeless(data: bytes, looked_at: int, limits: HeadLimits) -> ProxyError | None:
+    """What is wrong with a head that has not arrived whole, when no later byte can mend it.
+
+    data: what there is, not empty. looked_at: bytes of it that were found in order before.
+    """
+    if data[0] not in _FIRST_BYTES:
+        return ProxyError(ErrorKind.MALFORMED_REQUEST, "This is not HTTP/1.1")
+    if NEVER_A_HEAD.search(data, max(0, looked_at - 1)) is not None:
+        return ProxyError(ErrorKind.MALFORMED_REQUEST, "Lines end in CRLF, and nothing else")
+    if len(data) > limits.max_target + 64 and b"\r\n" not in data[: limits.max_target + 64]:
+        return ProxyError(ErrorKind.TARGET_TOO_LONG)
+    if len(data) > limits.max_bytes:
+        return ProxyError(ErrorKind.REQUEST_HEAD_TOO_LARGE)
+    return None
 
 
 @dataclass(slots=True)

@@ -15,23 +15,21 @@ from aiohttp import StreamReader
 from ..connections import Connections
 from ..errors import ErrorKind, ProxyError
 from ..message import IncomingRequest
+from ..peers import Flow
 from ..timers import Deadline
 from .request_body import BodyReceiver
-from .request_head import RequestHead, parse_request_head
-from .server_rules import ConnectionOwner, ConnectionRules, State, Tunnel
-from .syntax import EMPTY_LINES, NEVER_A_HEAD
-
-BODY_BUFFER = 2**16
-"""Bytes of a request body held before reading pauses; aiohttp's StreamReader pauses at twice this."""
-
-PIPELINE_BUFFER = 2**16
-"""Bytes of further requests held while one is being answered."""
-
-LINGER_SECONDS = 5.0
-"""How long a connection that was given up is read and ignored, so that the client can read its answer
-first."""
-
-_FIRST_BYTES = frozenset(b"!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz\r")
+from .request_head import RequestHead, hopeless, parse_request_head
+from .response_writer import reset_on_close
+from .server_rules import (
+    BODY_BUFFER,
+    LINGER_SECONDS,
+    PIPELINE_BUFFER,
+    ConnectionOwner,
+    ConnectionRules,
+    State,
+    Tunnel,
+)
+from .syntax import EMPTY_LINES
 
 
 class ServerConnection:
@@ -59,9 +57,9 @@ class ServerConnection:
         self._draining = False
         self._idle = rules.keep_alive
         self._body_asked = True
-        self._served = False
         self._lingering: asyncio.Future[None] | None = None
         self.transport = transport
+        self._flow = Flow(transport, loop, connections.unread, rules.response_idle, self.abort, self._stuck)
         connections.add(self)
         self._connections = connections
         peer = transport.get_extra_info("peername")
@@ -75,10 +73,6 @@ class ServerConnection:
         the response came before the whole request did: the client may never send the rest."""
         return not self._draining and (self._receiver is None or self._receiver.complete)
 
-    @property
-    def answering(self) -> bool:
-        return self._state in (State.ANSWERING, State.TUNNEL)
-
     # --- the transport's side
 
     def data_received(self, data: bytes) -> None:
@@ -91,7 +85,7 @@ class ServerConnection:
                 self._buffer += data
             if len(self._buffer) > PIPELINE_BUFFER and not self._buffer_paused:
                 self._buffer_paused = True
-                self.transport.pause_reading()
+                self._flow.stop_reading()
         elif self._state is State.TUNNEL:
             assert self._tunnel is not None
             self._tunnel.data_received(data)
@@ -111,17 +105,26 @@ class ServerConnection:
             self._tunnel.connection_lost()
         self._gone()
         self._deadline.close()
+        self._flow.lost()
         self._connections.discard(self)
 
     def writing_paused(self) -> None:
+        self._flow.full()
         if self._tunnel is not None:
             self._tunnel.writing_paused()
 
     def writing_resumed(self) -> None:
+        self._flow.room()
         if self._tunnel is not None:
             self._tunnel.writing_resumed()
 
-    def _gone(self) -> None:
+    def _stuck(self) -> None:
+        """The client takes nothing: what waits for it is dropped, here and in the kernel."""
+        self._gone(ProxyError(ErrorKind.RESPONSE_NOT_TAKEN))
+        reset_on_close(self.transport)
+        self.transport.abort()
+
+    def _gone(self, error: ProxyError | None = None) -> None:
         was_answering = self._state is State.ANSWERING
         self._state = State.CLOSED
         self._deadline.stop()
@@ -130,7 +133,7 @@ class ServerConnection:
         if self._receiver is not None:
             self._receiver.fail(ProxyError(ErrorKind.CLIENT_GONE))
         if was_answering:
-            self._owner.client_gone()
+            self._owner.client_gone(error)
 
     # --- flow control, in the words of aiohttp's StreamReader
 
@@ -140,7 +143,7 @@ class ServerConnection:
 
     def pause_reading(self) -> None:
         self._reading_paused = True
-        self.transport.pause_reading()
+        self._flow.stop_reading()
         if self._receiver is not None:
             self._receiver.paused()
 
@@ -148,7 +151,7 @@ class ServerConnection:
         if self._reading_paused:
             self._reading_paused = False
             if not self._buffer_paused and self._state is not State.CLOSED:
-                self.transport.resume_reading()
+                self._flow.go_on_reading()
 
     # --- heads
 
@@ -166,12 +169,7 @@ class ServerConnection:
         self._buffer, self._scanned = b"", 0
         try:
             head = parse_request_head(data[: end + 4] if end + 4 < len(data) else data, rules.head)
-            if (
-                rules.max_body is not None
-                and head.content_length is not None
-                and head.content_length > rules.max_body
-            ):
-                raise ProxyError(ErrorKind.REQUEST_BODY_TOO_LARGE)
+            rules.check_announced(head.content_length)
         except ProxyError as error:
             self.refuse(error, data)
             return
@@ -193,18 +191,11 @@ class ServerConnection:
         self._owner.request_received(head, body)
 
     def _head_incomplete(self, data: bytes) -> None:
-        limits = self._rules.head
         self._buffer = data
         if not data:
             return
-        if data[0] not in _FIRST_BYTES:
-            self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "This is not HTTP/1.1"))
-        elif NEVER_A_HEAD.search(data, max(0, self._scanned - 1)) is not None:
-            self.refuse(ProxyError(ErrorKind.MALFORMED_REQUEST, "Lines end in CRLF, and nothing else"), data)
-        elif len(data) > limits.max_target + 64 and b"\r\n" not in data[: limits.max_target + 64]:
-            self.refuse(ProxyError(ErrorKind.TARGET_TOO_LONG), data)
-        elif len(data) > limits.max_bytes:
-            self.refuse(ProxyError(ErrorKind.REQUEST_HEAD_TOO_LARGE), data)
+        if (error := hopeless(data, self._scanned, self._rules.head)) is not None:
+            self.refuse(error, data)
         else:
             if not self._scanned:
                 self._deadline.start(self._rules.head_timeout)
@@ -241,10 +232,9 @@ class ServerConnection:
         else:
             # Also while draining, when this response had announced to stay before that began.
             self._state = State.WAITING
-            self._served = True
             if self._buffer_paused:
                 self._buffer_paused = False
-                self.transport.resume_reading()
+                self._flow.go_on_reading()
             if self._buffer:
                 data, self._buffer = self._buffer, b""
                 self._deadline.start(self._rules.head_timeout)
@@ -264,15 +254,8 @@ class ServerConnection:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def refuse(self, error: ProxyError, data: bytes = b"") -> None:
-        """Answer what never became a request, and give the connection up.
-
-        data: what there is of the request; an answer to HEAD has no content, whatever is wrong with the rest.
-        """
-        self._rules.on_refusal(error, self.peer)
-        answer = self._rules.render_refusal(error)
-        if data.startswith(b"HEAD "):
-            answer = answer[: answer.index(b"\r\n\r\n") + 4]
-        self.transport.write(answer)
+        """Answer what never became a request, and give the connection up. data: what there is of it."""
+        self.transport.write(self._rules.refusal(error, self.peer, data))
         self._linger()
 
     def upgrade(self, tunnel: Tunnel) -> bytes:
@@ -282,7 +265,7 @@ class ServerConnection:
         self._deadline.stop()
         if self._buffer_paused:
             self._buffer_paused = False
-            self.transport.resume_reading()
+            self._flow.go_on_reading()
         data, self._buffer = self._buffer, b""
         return data
 
@@ -309,9 +292,10 @@ class ServerConnection:
             self.close()
 
     def close(self) -> None:
+        """Close after what was written."""
         self._state = State.CLOSED
         self._deadline.stop()
-        self.transport.close()
+        self._flow.close()
 
     def abort(self) -> None:
         """Close without waiting for anything; a request in progress ends as if its client had left."""
@@ -331,7 +315,7 @@ class ServerConnection:
         self._buffer = b""
         if self._reading_paused or self._buffer_paused:
             self._reading_paused = self._buffer_paused = False
-            self.transport.resume_reading()
+            self._flow.go_on_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._deadline.start(LINGER_SECONDS)
