@@ -235,7 +235,19 @@ def test_first_check_decides_alone() -> None:
     assert lab.states() == ["unhealthy", "healthy", "healthy"]
 
 
-def test_checks_shorten_the_first_time_out_only() -> None:
+def test_checks_shorten_a_later_time_out_when_they_failed_in_it() -> None:
+    lab = Lab()
+    lab.check(0)
+    for _ in range(3):
+        lab.fail(0, 3)
+        lab.check(0, "connection-refused")
+        lab.check(0)
+        assert lab.states()[0] == "ejected"
+        lab.check(0)
+        assert lab.states()[0] == "healthy"
+
+
+def test_checks_that_pass_all_the_while_shorten_the_first_time_out_only() -> None:
     lab = Lab()
     lab.fail(0, 3)
     lab.check(0, times=2)

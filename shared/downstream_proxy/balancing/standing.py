@@ -25,6 +25,7 @@ class Standing:
     """
 
     __slots__ = (
+        "_agreed",
         "_back_at",
         "_checked",
         "_eject",
@@ -57,6 +58,7 @@ class Standing:
         self._back_at: float | None = None
         self._slow_from: float | None = None
         self._checked = False
+        self._agreed = False
         self._passed_checks = 0
         self._failed_checks = 0
         self.epoch = 0
@@ -114,6 +116,7 @@ class Standing:
         self._length *= 0.75 + self._jitter() / 2
         self._row += 1
         self._until = now + self._length
+        self._agreed = False
         self._went_out()
         return self._length
 
@@ -138,17 +141,16 @@ class Standing:
     def check_passed(self, now: float) -> bool:
         """True when that brought the address back.
 
-        Checks shorten the first ejection of a row only: what passes its checks and fails its requests again
-        and again waits its growing time out.
+        Checks cut an ejection short when it is the first of a row, or when they failed in it too and so saw
+        the same trouble. What fails its requests again and again while it passes its checks waits its growing
+        time out.
         """
         self._checked = True
         self._failed_checks = 0
         self._passed_checks += 1
         if not self.out or self._passed_checks < self._health.healthy:
             return False
-        if self._until is not None and self._row > 1:
-            if self.unhealthy:
-                self.unhealthy = False
+        if self._until is not None and self._row > 1 and not self._agreed:
             return False
         self._until = None
         self.unhealthy = False
@@ -159,6 +161,7 @@ class Standing:
         """True when that took the address out. The very first check decides alone: until then nothing is
         known."""
         self.last_error = why
+        self._agreed = True
         self._passed_checks = 0
         self._failed_checks += 1
         first, self._checked = not self._checked, True
