@@ -18,6 +18,7 @@ import aiohttp
 from yarl import URL
 
 from .errors import ErrorKind, ProxyError
+from .name_watch import NameWatch, watch
 from .resolving import BoundedResolver, LookupTimeoutError
 from .settings import DownstreamSettings
 
@@ -95,6 +96,19 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052, section 2.1."""
 
 
+def make_resolver(settings: DownstreamSettings) -> BoundedResolver:
+    return BoundedResolver(settings.timeouts.connect * LOOKUP_SHARE)
+
+
+def watch_name(settings: DownstreamSettings, address: Address) -> NameWatch | None:
+    """Follows the name in an address; None when there is none, or when connections end at a proxy of the
+    environment's."""
+    host, port = address.url.host, address.url.port
+    if settings.trust_env or host is None or port is None:
+        return None
+    return watch(host, port, DNS_SECONDS, lambda: make_resolver(settings))
+
+
 def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
     """A session that adds nothing of its own: no cookie jar, no decompression, no identity, no time-out, no
     queue.
@@ -106,7 +120,7 @@ def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
         limit=0,
         keepalive_timeout=settings.pool.keep_alive or None,
         force_close=settings.pool.keep_alive == 0,
-        resolver=BoundedResolver(settings.timeouts.connect * LOOKUP_SHARE),
+        resolver=make_resolver(settings),
         ttl_dns_cache=DNS_SECONDS,
         ssl=tls_context(settings),
         socket_factory=None if settings.allow_private else refuse_private,

@@ -56,6 +56,9 @@ class IdleConnections:
             self._idle.popitem()[0].drop()
 
 
+_NOWHERE = IdleConnections(0)
+
+
 class WireConnection(ResponseHandler):
     """A connection; between exchanges any byte that comes is a reason to drop it.
 
@@ -100,6 +103,13 @@ class WireConnection(ResponseHandler):
             reset_on_close(self.transport)
         self.abort()
         self.hold.close()
+
+    def retire(self) -> None:
+        """Serve nobody after the present exchange."""
+        if self.exchange is None:
+            self.drop()
+        else:
+            self.idle = _NOWHERE
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -21,7 +21,7 @@ from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ClientRequest
 from aiohttp.connector import Connection
 
-from .connecting import Address, connect_error, make_session
+from .connecting import Address, connect_error, make_session, watch_name
 from .downstream import DownstreamResponse
 from .message import OutgoingRequest
 from .settings import DownstreamSettings
@@ -74,6 +74,7 @@ class WireDownstream:
         self._address = address
         self._session: aiohttp.ClientSession | None = None
         self._idle = IdleConnections(settings.pool.keep_alive)
+        self._watch = watch_name(settings, address)
 
     async def open(self) -> None:
         loop = asyncio.get_running_loop()
@@ -95,6 +96,8 @@ class WireDownstream:
 
     async def close(self) -> None:
         self._idle.close()
+        if self._watch is not None:
+            await self._watch.close()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -137,6 +140,8 @@ class WireDownstream:
         connection = hold.protocol
         assert isinstance(connection, WireConnection)
         connection.hold, connection.idle = hold, self._idle
+        if self._watch is not None:
+            self._watch.add(connection)
         return connection
 
 
