@@ -65,6 +65,7 @@ COMMANDS = {
     "serve": (["fastapi"], [PROGRAM, "serve"], "serve in front of --downstream URL"),
     "check": (["test"], [PROGRAM, "check"], "run the contract against a running proxy"),
     "compare": (["compare"], [PROGRAM, "compare"], "measure client libraries and proxies"),
+    "recommend": ([], [PROGRAM, "recommend"], "name the client that fits stated needs"),
     "check-config": ([], [PROGRAM, "check-config"], "list every mistake in a configuration"),
     "print-config": ([], [PROGRAM, "print-config"], "print the effective configuration"),
     "python": (["all"], [], "run .venv's Python, with everything installed"),

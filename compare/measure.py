@@ -6,8 +6,6 @@ Must not know which proxy it is or how it was started.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +13,10 @@ from . import procfs
 from .cores import Layout
 from .holding import held
 from .loadgen import h2load, wrk
+from .origin import late
 from .process import LOOPBACK, Running
 from .samples import Sample
+from .watch import shares, watched
 from .workloads import Shape
 
 WEIGHED_IDLE = 1000
@@ -36,6 +36,7 @@ class Bench:
     seconds: float
     warm: float
     rate: float | None = None
+    origin_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,10 @@ class Target:
 
     port: int
     proxy: Running | None
+
+    @property
+    def pid(self) -> int | None:
+        return self.proxy.pid if self.proxy else None
 
 
 def measure(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
@@ -61,46 +66,25 @@ def measure(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
         _open(bench, target, shape, sample)
 
 
-def _url(target: Target, shape: Shape) -> str:
-    return f"{'https' if shape.tls else 'http'}://{LOOPBACK}:{target.port}{shape.path}"
-
-
-@dataclass(slots=True)
-class _Watch:
-    cpu: float = 0.0
-    wall: float = 0.0
-    cores: dict[int, procfs.CoreTime] | None = None
-
-
-@contextmanager
-def _watched(target: Target) -> Iterator[_Watch]:
-    """CPU time of the proxy and of the cores from the start of the block to its end."""
-    watch = _Watch()
-    pid = target.proxy.pid if target.proxy else None
-    cores = procfs.core_times()
-    cpu = procfs.cpu_seconds(pid) if pid else 0.0
-    wall = time.monotonic()
-    yield watch
-    watch.cpu = (procfs.cpu_seconds(pid) if pid else 0.0) - cpu
-    watch.wall = time.monotonic() - wall
-    after = procfs.core_times()
-    watch.cores = {number: after[number] - before for number, before in cores.items() if number in after}
+def url(target: Target, shape: Shape) -> str:
+    """What the generator asks for."""
+    return f"{'https' if shape.tls else 'http'}://{LOOPBACK}:{target.port}{late(shape.path, shape.late_ms)}"
 
 
 def _closed(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
-    load, url = bench.layout.load, _url(target, shape)
+    load, address = bench.layout.load, url(target, shape)
     if bench.warm:
         wrk.run(
-            url,
+            address,
             connections=shape.inflight,
             seconds=bench.warm,
             post=shape.post,
             cores=load,
             folder=bench.folder,
         )
-    with _watched(target) as watch:
+    with watched(target.pid, bench.origin_pid) as watch:
         result = wrk.run(
-            url,
+            address,
             connections=shape.inflight,
             seconds=bench.seconds,
             post=shape.post,
@@ -110,7 +94,7 @@ def _closed(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
     sample.requests, sample.failed = result.requests, result.failed
     sample.seconds, sample.rate = result.seconds, result.rate
     sample.latency_ms = result.latency_ms
-    sample.cores = _shares(bench.layout, shape, watch)
+    sample.cores = shares(bench.layout, shape.workers, watch)
     if not result.requests:
         raise ValueError("no request was answered")
     if result.bytes < result.requests * shape.body:
@@ -123,9 +107,9 @@ def _closed(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
 
 def _open(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
     """Send half the rate just found, or the given one; the latencies of saturation are replaced."""
-    with _watched(target) as watch:
+    with watched(target.pid, bench.origin_pid) as watch:
         result = h2load.run(
-            _url(target, shape),
+            url(target, shape),
             rate=bench.rate or sample.rate / 2,
             seconds=bench.seconds,
             warm=bench.warm,
@@ -134,30 +118,8 @@ def _open(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
         )
     sample.latency_ms = result.latency_ms
     sample.requests, sample.failed = result.requests, result.failed
-    sample.cores = _shares(bench.layout, shape, watch)
+    sample.cores = shares(bench.layout, shape.workers, watch)
     sample.open_loop = {"asked_rate": result.asked_rate, "rate": result.rate, "added": result.added}
-
-
-def _shares(layout: Layout, shape: Shape, watch: _Watch) -> dict[str, float]:
-    """How busy both sides were, what else ran on the proxy's cores, and what the hypervisor took."""
-    used = layout.for_workers(shape.workers)
-    cores = watch.cores or {}
-    proxy = [cores[number] for number in used if number in cores]
-    load = [cores[number] for number in layout.load if number in cores]
-    total = sum(core.total for core in proxy) or 1
-    busy = sum(core.busy for core in proxy) / total
-    shares = {
-        "proxy_busy": busy,
-        "load_busy": max((core.busy / core.total for core in load if core.total), default=0.0),
-        "stolen": sum(core.stolen for core in proxy + load) / (sum(core.total for core in proxy + load) or 1),
-        # What interrupts take is sometimes counted as the process's own time, so it is left out here.
-        "foreign": max(0.0, busy - watch.cpu / (watch.wall * len(used)) - _interrupts(proxy, total)),
-    }
-    return {name: round(value, 4) for name, value in shares.items()}
-
-
-def _interrupts(cores: list[procfs.CoreTime], total: int) -> float:
-    return sum(core.interrupts for core in cores) / total
 
 
 def _weigh(bench: Bench, target: Target, sample: Sample) -> None:

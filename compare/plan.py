@@ -35,6 +35,9 @@ class Cell:
         """Seconds that it takes, roughly."""
         if self.shape.kind == "memory":
             return AROUND + 4
+        if self.shape.kind == "cost":
+            longer = self.shape.rate or self.shape.inflight >= 1000 or self.shape.late_ms >= 100
+            return 0.3 + warm + seconds * (2 if longer else 1)
         measured = (warm + seconds) * (2 if self.shape.kind == "open" else 1)
         return (AROUND if self.peer else 0.2) + measured + self.shape.idle / 2500
 

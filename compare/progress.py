@@ -78,7 +78,7 @@ def summary(sample: Sample) -> str:
     """The main figures of a sample in a few words."""
     if sample.error:
         return f"failed: {sample.error}"
-    if sample.memory:
+    if "rss" in sample.memory:
         return f"{sample.memory['rss'] / 1024:.1f} MiB at rest"
     parts = []
     if sample.cpu_us is not None:

@@ -7,6 +7,9 @@ from typing import Any
 
 #: More failed requests than this share make a sample worthless.
 FAILED_SHARE = 0.001
+#: More of a core taken by other programs than this, or by the hypervisor, and the figures are not ours.
+FOREIGN_SHARE = 0.1
+STOLEN_SHARE = 0.05
 #: Below this share of their cores' time neither side worked: requests hung.
 WORKING_SHARE = 0.2
 
@@ -16,8 +19,8 @@ class Sample:
     """One peer, one part of a workload, one round.
 
     Times are CPU microseconds per request (`cpu_us`), wall seconds (`seconds`) and milliseconds
-    (`latency_ms`); `cores` holds shares 0..1 of the core's time; `memory` is in KiB.
-    `error` says why there is nothing.
+    (`latency_ms`, `neighbour_ms`: those of a small endpoint of the same process that was asked meanwhile);
+    `cores` holds shares 0..1 of the core's time; `memory` is in KiB. `error` says why there is nothing.
     """
 
     round: int
@@ -35,6 +38,7 @@ class Sample:
     open_loop: dict[str, float] = field(default_factory=dict)
     cores: dict[str, float] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
+    neighbour_ms: dict[str, float] = field(default_factory=dict)
 
     @property
     def valid(self) -> bool:
@@ -46,8 +50,17 @@ class Sample:
         busy = [self.cores[side] for side in ("proxy_busy", "load_busy") if side in self.cores]
         return bool(busy) and max(busy) < WORKING_SHARE
 
+    @property
+    def disturbed(self) -> bool:
+        """True when something else used the cores: such a sample is measured again."""
+        foreign = max(self.cores.get("foreign", 0.0), self.cores.get("load_foreign", 0.0))
+        return foreign > FOREIGN_SHARE or self.cores.get("stolen", 0.0) > STOLEN_SHARE
+
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        stored = asdict(self)
+        if not self.neighbour_ms:
+            del stored["neighbour_ms"]
+        return stored
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> Sample:

@@ -10,13 +10,14 @@ import sys
 import tempfile
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from .certificate import Certificate
 from .clients.apart import child_environment
 from .clients.registry import CLIENTS, Library
+from .neighbour import VARIABLE as NEIGHBOUR_OF
 from .process import LOOPBACK, Launch
 from .proxies import PEERS, Peer, Site
 from .proxies.asgi import search_path
@@ -36,7 +37,7 @@ class Start:
     downstream: URL of the service behind it. folder: for configuration and logs; None makes one below the
     system's temporary folder. certificate: serve TLS with it. backend: which of ours carries a client. pool:
     most connections to the downstream, the same for all. settings: further TOML for a client's downstream
-    table.
+    table. authority: PEM file to trust when the downstream is https.
     """
 
     port: int
@@ -46,6 +47,7 @@ class Start:
     backend: Backend = "fastapi"
     pool: int = POOL
     settings: str = ""
+    authority: Path | None = None
 
     def write(self, name: str, text: str) -> str:
         folder = self.folder or Path(tempfile.mkdtemp(prefix="downstream-proxy-"))
@@ -66,12 +68,16 @@ class Subject:
     command: Callable[[Start], Launch]
 
 
+def _trust(start: Start) -> str:
+    return f'tls = {{ ca = "{start.authority}" }}\n' if start.authority else ""
+
+
 def _client(library: Library) -> Subject:
     def command(start: Start) -> Launch:
         config = start.write(
             "client.toml",
             f'log_level = "warning"\n\n[downstreams.default]\nurl = "{start.downstream}"\n'
-            f"pool = {{ max_connections = {start.pool} }}\n{start.settings}",
+            f"pool = {{ max_connections = {start.pool} }}\n{_trust(start)}{start.settings}",
         )
         argv = [sys.executable, "-m", f"{_PACKAGE}.clients.serve", "--client", library.name]
         argv += [
@@ -93,7 +99,7 @@ def _client(library: Library) -> Subject:
 
 def _recipe(recipe: Recipe) -> Subject:
     def command(start: Start) -> Launch:
-        argv = [sys.executable, "-m", "uvicorn", f"{recipe.module}:app", "--host", LOOPBACK]
+        argv = [sys.executable, "-m", "uvicorn", f"{_PACKAGE}.neighbour:app", "--host", LOOPBACK]
         argv += ["--port", str(start.port), "--loop", "uvloop", "--http", "httptools", "--no-access-log"]
         argv += ["--log-level", "warning", "--backlog", "4096", "--timeout-keep-alive", "75"]
         if made := start.certificate:
@@ -101,6 +107,7 @@ def _recipe(recipe: Recipe) -> Subject:
         return Launch(
             argv,
             {
+                NEIGHBOUR_OF: f"{recipe.module}:app",
                 "DOWNSTREAM_URL": start.downstream,
                 "DOWNSTREAM_POOL": str(start.pool),
                 "PYTHONPATH": search_path(),
@@ -117,7 +124,8 @@ def _peer(peer: Peer, kind: Kind, name: str) -> Subject:
     def command(start: Start) -> Launch:
         parts = urllib.parse.urlsplit(start.downstream)
         folder = start.folder or Path(tempfile.mkdtemp(prefix="downstream-proxy-"))
-        return peer.launch(Site(start.port, parts.port or 80, folder, start.certificate))
+        site = Site(start.port, parts.port or 80, folder, start.certificate)
+        return peer.launch(replace(site, downstream=start.downstream, authority=start.authority))
 
     return Subject(name, kind, peer.title, "", peer.missing, command)
 

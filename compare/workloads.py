@@ -11,7 +11,7 @@ from typing import Literal
 
 from .proxies import peer
 
-Kind = Literal["closed", "open", "memory"]
+Kind = Literal["closed", "open", "memory", "cost"]
 
 KIB = 1024
 ROUTES = 1000
@@ -25,7 +25,9 @@ class Shape:
 
     `inflight`: connections of the generator. `post`: bytes uploaded, 0 for a GET. `body`: bytes that the
     response must have. `idle`: further connections held open meanwhile. Kind `open` finds the saturated
-    rate first and then sends half of it, open loop; `memory` weighs the process instead of timing it.
+    rate first and then sends half of it, open loop; `memory` weighs the process instead of timing it; `cost`
+    is measured by the `cost` package: closed loop, or open loop at `rate` arrivals a second if that is not 0.
+    `late_ms`: the downstream answers so much later. `origin_tls`: it is asked over TLS.
     """
 
     path: str = "/1k"
@@ -37,10 +39,14 @@ class Shape:
     workers: int = 1
     routes: int = 1
     kind: Kind = "closed"
+    late_ms: int = 0
+    origin_tls: bool = False
+    rate: float = 0.0
 
     def needs(self) -> frozenset[str]:
         """The features that a peer must have."""
         wanted = {peer.TLS: self.tls, peer.WORKERS: self.workers > 1, peer.ROUTES: self.routes > 1}
+        wanted[peer.ORIGIN_TLS] = self.origin_tls
         return frozenset(name for name, needed in wanted.items() if needed)
 
 

@@ -124,3 +124,16 @@ def run(
     if done.returncode != 0 or not log.exists():
         raise ValueError(f"h2load failed: {(done.stderr or done.stdout).strip()[-200:]}")
     return parse_log(log.read_text().splitlines(), plan)
+
+
+def burst(url: str, *, connections: int, seconds: float, cores: Collection[int]) -> None:
+    """Closed loop for part of a second, to warm something up; what it answers does not matter.
+
+    wrk counts in whole seconds. Raises ValueError when h2load fails.
+    """
+    command = [programs.path("h2load"), "--h1", "-t1", f"-c{connections}", f"-D{seconds * 1000:.0f}ms", url]
+    done = subprocess.run(
+        pinned(command, cores), capture_output=True, text=True, timeout=seconds + 60, check=False
+    )
+    if done.returncode != 0:
+        raise ValueError(f"h2load failed: {(done.stderr or done.stdout).strip()[-200:]}")

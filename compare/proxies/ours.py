@@ -12,21 +12,34 @@ from collections.abc import Callable
 
 from ..process import LOOPBACK, Launch
 from .asgi import search_path
-from .peer import POOL, ROUTES, TLS, WORKERS, Peer, Site, first_missing, no_module, packages_version
+from .peer import (
+    ORIGIN_TLS,
+    POOL,
+    ROUTES,
+    TLS,
+    WORKERS,
+    Peer,
+    Site,
+    first_missing,
+    no_module,
+    packages_version,
+)
 
 TABLE = """\
 [downstreams.{name}]
-url = "http://{origin}"
+url = "{url}"
 prefix = "{prefix}"
 pool = {{ max_connections = {pool} }}
+{tls}
 """
 
 
 def config(site: Site) -> str:
     """The TOML file of a site."""
     prefixes = [prefix.rstrip("/") for prefix in site.prefixes()] or ["/"]
+    tls = f'tls = {{ ca = "{site.authority}" }}' if site.authority else ""
     tables = [
-        TABLE.format(name=f"d{index}", origin=site.origin, prefix=prefix, pool=POOL)
+        TABLE.format(name=f"d{index}", url=site.downstream_url, prefix=prefix, pool=POOL, tls=tls)
         for index, prefix in enumerate(prefixes)
     ]
     return 'log_level = "warning"\naccess_log = false\n\n' + "\n".join(tables)
@@ -52,7 +65,7 @@ def _launcher(module: str) -> Callable[[Site], Launch]:
 
 
 SETTINGS = "the whole contract with its defaults, access log off, equal pool limits"
-FEATURES = frozenset({TLS, WORKERS, ROUTES})
+FEATURES = frozenset({TLS, WORKERS, ROUTES, ORIGIN_TLS})
 
 AIOHTTP = Peer(
     name="aiohttp",

@@ -25,6 +25,8 @@ POOL = 1024
 TLS = "tls"
 WORKERS = "workers"
 ROUTES = "routes"
+#: Asks the origin over TLS, trusting the authority that the site names.
+ORIGIN_TLS = "origin-tls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class Site:
     """What one start of a peer must serve. `folder` is its own, empty, and removed afterwards.
 
     With `routes` above 1 there is one route for each prefix of `prefixes()`, all to the origin.
+    `downstream`: an URL to forward to instead of the origin at its port; `authority`: PEM file to trust when
+    that is https.
     """
 
     port: int
@@ -40,6 +44,12 @@ class Site:
     certificate: Certificate | None = None
     workers: int = 1
     routes: int = 1
+    downstream: str = ""
+    authority: Path | None = None
+
+    @property
+    def downstream_url(self) -> str:
+        return self.downstream or f"http://{self.origin}"
 
     @property
     def origin(self) -> str:

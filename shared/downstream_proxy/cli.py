@@ -220,6 +220,15 @@ _commands.add_command(
         summary="Measure client libraries and proxies on this machine.",
     )
 )
+_commands.add_command(
+    _Delegate(
+        "recommend",
+        module="downstream_proxy_compare.recommend",
+        checkout="compare.recommend",
+        extra="compare",
+        summary="Name the client library or proxy that fits stated needs, with the rows that say so.",
+    )
+)
 
 if __name__ == "__main__":
     sys.exit(main())

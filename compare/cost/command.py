@@ -1,0 +1,229 @@
+"""`compare` without a subcommand: chooses points and subjects, measures them, prints and keeps the results.
+
+Must not know how anything is measured.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import platform
+import sys
+import time
+import urllib.parse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+
+from .. import bench
+from ..certificate import missing as no_openssl
+from ..cli_proxies import names
+from ..cores import Layout, layout
+from ..environment import describe
+from ..grid import markdown, show
+from ..origin import Service
+from ..plan import Cell
+from ..process import StartError
+from ..progress import Progress
+from ..proxies import PEERS, Peer
+from ..results import COST, Results
+from ..samples import Sample
+from ..workloads import Workload
+from . import plan, points, tables
+from .subjects import all_peers
+
+ROUNDS = 2
+WARM = 0.3  # seconds
+AGAIN = 2  # times that a disturbed measurement is repeated
+QUICK = 150.0  # seconds of measuring that --quick plans
+QUICK_LIMIT = 168.0  # seconds after which it starts no further measurement
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What one run measures."""
+
+    points: list[Workload]
+    peers: list[Peer]
+    left_out: dict[str, str]
+    rounds: int
+    whole: bool
+
+
+def run(
+    *,
+    default: Path,
+    quick: bool,
+    clients: str | None,
+    workload: str | None,
+    payload: Path | None,
+    latency_ms: int | None,
+    mine: str | None,
+    rounds: int | None,
+    seconds: int,
+    seed: int,
+    minutes: float | None,
+    resume: bool,
+    json_file: Path | None,
+    as_markdown: bool,
+) -> Results:
+    """Measure, print, and keep the result in `json_file`, or in `default` when the run is a whole one."""
+    began = time.monotonic()
+    _check_machine(mine)
+    own = points.yours(payload, latency_ms or 0, mine) if payload or latency_ms or mine else None
+    choice = _choose(own, clients, workload, rounds, seconds, quick=quick)
+    file = json_file or (default if choice.whole and default.parent.is_dir() else None)
+    sides = layout()
+    settings: dict[str, Any] = {"rounds": choice.rounds, "seconds": seconds, "warm": WARM, "seed": seed}
+    settings["points"] = [point.name for point in choice.points]
+    results = _begun(file, settings) if resume else Results(kind=COST, settings=settings)
+    note = bench.raise_limits()
+    if not results.environment:
+        results.environment = describe(sides, PEERS["nginx"].version())
+    results.left_out = choice.left_out
+    results.peers = {
+        peer.name: {"title": peer.title, "kind": peer.settings, "version": peer.version()}
+        for peer in choice.peers
+    }
+    cells = plan.order(choice.peers, choice.points, choice.rounds, seed, direct=not mine and not own)
+    limits = [QUICK_LIMIT if quick else math.inf, minutes * 60 if minutes else math.inf]
+    options = bench.Options(
+        seconds,
+        WARM,
+        service=Service(late_ms=_delays(choice.points), payload=payload),
+        mine=_downstream(mine),
+        again=0 if quick else AGAIN,
+        until=began + min(limits),
+    )
+    todo = plan.left(cells, results.samples)
+    wanted = {_key(cell) for cell in todo}
+    results.samples = [sample for sample in results.samples if _sample_key(sample) not in wanted]
+    _measure(results, todo, sides, options, note)
+    if file:
+        results.write(file)
+        click.echo(f"results are in {_short(file)}", err=True)
+    _print(results, as_markdown)
+    return results
+
+
+def _key(cell: Cell) -> tuple[int, str, str]:
+    return cell.round, cell.workload.name, cell.name
+
+
+def _sample_key(sample: Sample) -> tuple[int, str, str]:
+    return sample.round, sample.workload, sample.peer
+
+
+def _check_machine(mine: str | None) -> None:
+    if platform.system() != "Linux":
+        raise click.ClickException("the comparison reads /proc and pins cores, so it runs on Linux only")
+    problems = bench.missing_tools() if not mine else [reason for reason in [no_openssl()] if reason]
+    if problems:
+        raise click.ClickException("cannot measure: " + "; ".join(problems))
+    if mine and urllib.parse.urlsplit(mine).scheme not in {"http", "https"}:
+        raise click.UsageError("--mine wants a URL such as http://127.0.0.1:8000/items")
+
+
+def _choose(
+    own: dict[str, Workload] | None,
+    clients: str | None,
+    workload: str | None,
+    rounds: int | None,
+    seconds: int,
+    *,
+    quick: bool,
+) -> _Choice:
+    known = own or points.POINTS
+    wanted = names(list(known), "workload", workload) or list(known)
+    if quick and not own:
+        wanted = [name for name in points.PRIORITY if name in wanted]
+    chosen = [known[name] for name in wanted]
+    everybody = all_peers(control=not quick and not clients)
+    picked = names(list(everybody), "client", clients) or list(everybody)
+    if clients and plan.REFERENCE not in picked:
+        picked.insert(0, plan.REFERENCE)
+    peers, left_out = bench.usable([everybody[name] for name in everybody if name in picked])
+    if quick:
+        taken, fitting = plan.fit(chosen, len(peers) or 1, QUICK, seconds, WARM)
+        chosen, rounds = chosen[:taken], rounds or fitting
+    whole = not (quick or clients or workload or own)
+    return _Choice(chosen, peers, left_out, rounds or ROUNDS, whole)
+
+
+def _delays(chosen: list[Workload]) -> tuple[int, ...]:
+    return tuple(
+        sorted({shape.late_ms for point in chosen for shape in point.parts.values() if shape.late_ms})
+    )
+
+
+def _downstream(mine: str | None) -> str | None:
+    """Scheme and authority; what is asked for there is the generator's path."""
+    if not mine:
+        return None
+    parts = urllib.parse.urlsplit(mine)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _begun(file: Path | None, settings: dict[str, Any]) -> Results:
+    if file is None or not file.exists():
+        return Results(kind=COST, settings=settings)
+    try:
+        results = Results.read(file, COST)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
+    if results.settings != settings:
+        raise click.ClickException(f"{_short(file)} is of a run with other settings; start without --resume")
+    return results
+
+
+def _measure(
+    results: Results, cells: list[Cell], sides: Layout, options: bench.Options, note: str | None
+) -> None:
+    """Add to `results`; what is there when the user interrupts or time is up is kept."""
+    with Progress([cell.estimate(options.seconds, options.warm) for cell in cells]) as progress:
+        for name, reason in results.left_out.items():
+            progress.say(f"{name} is left out: {reason}")
+        if note:
+            progress.say(note)
+        count = len(results.samples) + len(cells)
+
+        def done(cell: Cell, sample: Sample) -> None:
+            results.samples.append(sample)
+            progress.step(cell, sample)
+
+        affinity = os.sched_getaffinity(0)
+        try:
+            bench.run(cells, sides, options, done)
+        except StartError as error:
+            raise click.ClickException(f"the origin did not start: {error}") from None
+        except KeyboardInterrupt:
+            progress.say("interrupted; what was measured is kept, and --resume goes on")
+        finally:
+            os.sched_setaffinity(0, affinity)
+        if missing := count - len(results.samples):
+            progress.say(f"{missing} of {count} measurements were not made: the time was up")
+    results.samples.sort(key=lambda sample: (sample.round, sample.workload, sample.order))
+
+
+def _print(results: Results, as_markdown: bool) -> None:
+    notes = tables.notes(results)
+    if as_markdown:
+        for grid in tables.tables(results):
+            click.echo(markdown(grid))
+        for line in notes:
+            click.echo(f"- {line}")
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print("{cpu}, Linux {kernel}, {python}, {loop}".format(**results.environment), highlight=False)
+    for grid in tables.tables(results):
+        show(grid, console)
+    for line in notes:
+        console.print(f"note: {line}", highlight=False, markup=False)
+
+
+def _short(file: Path) -> Path:
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file

@@ -1,0 +1,1 @@
+"""What the stored results say: answers to stated needs, tables, charts and compare.md."""

@@ -1,0 +1,124 @@
+"""Who fits stated needs, and which rows say so. Pure.
+
+Must not know how an answer is shown. Those who keep the rules are grouped by their ratio to aiohttp, taken
+within a round; inside a group the order means nothing, as the noise is larger than the differences.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ..cost import reading
+from ..cost.plan import REFERENCE
+from ..stats import Spread, spread
+from .evidence import UNKNOWN, Evidence
+from .needs import BASE, CLIENT, PLAIN, SYNC, Need
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One subject that fits: its group from 0, its ratio to aiohttp, and the figure at each point."""
+
+    subject: str
+    group: int
+    ratio: Spread
+    figures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`rows` from the first group on; `refused` says of each other subject by what it fell out."""
+
+    needs: tuple[Need, ...]
+    points: tuple[str, ...]
+    rows: tuple[Row, ...]
+    refused: dict[str, str]
+
+    @property
+    def taken(self) -> tuple[str, ...]:
+        return tuple(row.subject for row in self.rows if row.group == 0)
+
+    @property
+    def reference(self) -> Row | None:
+        return next((row for row in self.rows if row.subject == REFERENCE), None)
+
+
+def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
+    """Who is cheapest of those that keep every rule the needs name."""
+    asked = tuple(needs) or (PLAIN,)
+    points = tuple(dict.fromkeys(need.point for need in asked if need.point)) or (PLAIN.point or "",)
+    kinds = [need.kinds for need in asked if need.kinds]
+    allowed = frozenset.intersection(*kinds) if kinds else CLIENT
+    rules = [rule for need in asked for rule in need.rules]
+    refused: dict[str, str] = {}
+    ratios: dict[str, Spread] = {}
+    for subject in reading.subjects(evidence.cost):
+        if evidence.kind(subject) not in allowed or (
+            any(need.sync for need in asked) and subject not in SYNC
+        ):
+            continue
+        found = _obstacle(evidence, subject, rules) or _ratios(evidence, subject, points)
+        if isinstance(found, str):
+            refused[subject] = found
+        else:
+            ratios[subject] = found
+    groups = reading.tiers(ratios, reading.noise(evidence.cost))
+    rows = [
+        Row(subject, index, ratios[subject], tuple(_figure(evidence, point, subject) for point in points))
+        for index, group in enumerate(groups)
+        for subject in group.names
+    ]
+    return Answer(asked, points, tuple(rows), refused)
+
+
+def _obstacle(evidence: Evidence, subject: str, rules: Iterable[str]) -> str | None:
+    """The first rule that the subject does not keep. What nobody measured stands in nobody's way but for
+    `rules`.
+    """
+    known = {rule.id: rule.title for rule in evidence.behaviour.rules}
+    for rule in (*rules, *BASE):
+        cell = evidence.behaviour.cell(subject, rule)
+        if cell.kept or (cell.result == UNKNOWN and rule not in rules):
+            continue
+        return f"{known.get(rule, rule)}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
+    return None
+
+
+def _ratios(evidence: Evidence, subject: str, points: Sequence[str]) -> Spread | str:
+    """The geometric mean over the points of the ratio to aiohttp, by its range over the rounds."""
+    found = []
+    for point in points:
+        if reason := reading.failure(evidence.cost, point, subject):
+            return f"{point}: {reason}"
+        ratio = reading.ratio(evidence.cost, point, subject, metric(point))
+        if ratio is None:
+            served = reading.figure(evidence.cost, point, subject, reading.rate)
+            return f"{point}: served only {served.median:,.0f}/s" if served else f"{point}: not measured"
+        found.append(ratio)
+
+    def mean(values: Iterable[float]) -> float:
+        logs = [math.log(value) for value in values]
+        return math.exp(sum(logs) / len(logs))
+
+    low, high = mean(ratio.low for ratio in found), mean(ratio.high for ratio in found)
+    both = spread([low, mean(ratio.median for ratio in found), high])
+    assert both is not None
+    return both
+
+
+def metric(point: str) -> reading.Read:
+    """What is compared at a point."""
+    return reading.latency("p99") if _open(point) else reading.cpu
+
+
+def _open(point: str) -> bool:
+    return point.startswith("arrivals-")
+
+
+def _figure(evidence: Evidence, point: str, subject: str) -> str:
+    value = reading.figure(evidence.cost, point, subject, metric(point))
+    if value is None:
+        return "-"
+    return f"p99 {value.median:,.1f} ms" if _open(point) else f"{value.median:,.0f} us"

@@ -1,0 +1,241 @@
+"""The generated sections of compare.md as Markdown. Pure; must not know the template."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..cost import reading
+from ..cost import tables as cost_tables
+from ..cost.plan import CONTROL, REFERENCE
+from ..cost.points import CENTRE
+from ..grid import Grid, markdown
+from ..results import Results
+from ..tables import tables as proxy_tables
+from ..tables import warnings
+from . import backends
+from .decide import Answer, answer
+from .evidence import UNKNOWN, Cell, Evidence, Rule
+from .needs import NEEDS, PLAIN
+
+MARKS = {"kept": "yes", "broken": "**no**", "partly": "partly", "not possible": "**cannot**", UNKNOWN: "-"}
+
+
+def table(head: list[str], rows: list[list[str]], figures: bool = False) -> str:
+    """A Markdown table; `figures`: all columns but the first to the right."""
+    rule = ["---"] + ["---:" if figures else "---"] * (len(head) - 1)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
+
+
+def decision(evidence: Evidence) -> str:
+    """If you need X, take Y, because of row Z."""
+    rows = []
+    for need in (PLAIN, *NEEDS):
+        found = answer(evidence, [need] if need.flag else [])
+        if found.rows or found.refused:
+            flag = f"`--{need.flag}`" if need.flag else ""
+            rows.append([need.title, _take(found), _because(found), flag])
+    return table(["if you need", "take", "because", "`recommend`"], rows)
+
+
+def _take(found: Answer) -> str:
+    if not found.rows:
+        return "nobody who was measured"
+    return " or ".join(f"**{name}**" for name in found.taken)
+
+
+def _because(found: Answer) -> str:
+    if not found.rows:
+        names = list(found.refused)
+        return f"{len(names)} fell out, e.g. {names[0]}: {found.refused[names[0]]}" if names else ""
+    first = [row for row in found.rows if row.group == 0]
+    what = "; ".join(f"{row.subject} {' and '.join(row.figures)}" for row in first[:3])
+    if len(first) > 3:
+        what += f"; and {len(first) - 3} more that the noise does not part from them"
+    told = [what]
+    mine = found.reference
+    if mine and mine.group > 0:
+        told.append(
+            f"aiohttp takes {' and '.join(mine.figures)}, {1 / first[0].ratio.median:.1f} times as much"
+        )
+    later = next((row for row in found.rows if row.group == 1 and row is not mine), None)
+    if later:
+        told.append(f"next is {later.subject} with {' and '.join(later.figures)}")
+    where = " and ".join(cost_tables.title(point) for point in found.points)
+    return f"{'; '.join(told)} ({where})"
+
+
+def losses(evidence: Evidence) -> str:
+    """Where aiohttp is not in the first group, point by point."""
+    cost, noise = evidence.cost, reading.noise(evidence.cost)
+    lines = []
+    for point in cost_tables.measured(cost):
+        read = reading.latency("p99") if point.startswith("arrivals-") else reading.cpu
+        better = [
+            f"{name} ({ratios.median:.2f})"
+            for name in reading.subjects(cost)
+            if evidence.kind(name) == "client" and name != REFERENCE
+            if (ratios := reading.ratio(cost, point, name, read)) and reading.word(ratios, noise) == "cheaper"
+        ]
+        if better:
+            what = "p99" if point.startswith("arrivals-") else "CPU time per request"
+            lines.append(f"- **{cost_tables.title(point)}**, {what}: {', '.join(better)} of aiohttp's.")
+    return "\n".join(lines) or "At no point was another library cheaper by more than the noise."
+
+
+def cost(evidence: Evidence) -> str:
+    return grids(cost_tables.tables(evidence.cost))
+
+
+def grids(shown: list[Grid]) -> str:
+    return "\n".join(markdown(grid) for grid in shown)
+
+
+def behaviour(evidence: Evidence) -> str:
+    """A row per rule and a column per subject; every cell is a test's result."""
+    found = evidence.behaviour
+    if not found.rules:
+        return "Not measured yet."
+    names = [name for name in reading.subjects(evidence.cost) if name in found.cells]
+    names += [name for name in found.cells if name not in names and name != CONTROL]
+    parts = []
+    for kind, title in (("client", "Client libraries"), ("", "Recipes, our backends, other proxies")):
+        chosen = [name for name in names if (evidence.kind(name) == "client") == bool(kind)]
+        if chosen:
+            rows = [
+                [
+                    _rule(rule),
+                    *(MARKS.get(cell.result, cell.result) for cell in _cells(evidence, rule, chosen)),
+                ]
+                for rule in found.rules
+            ]
+            parts.append(f"**{title}**\n\n{table(['rule', *chosen], rows)}")
+    parts.append(_why_not(evidence, names))
+    return "\n\n".join(part for part in parts if part)
+
+
+def _cells(evidence: Evidence, rule: Rule, names: list[str]) -> list[Cell]:
+    return [evidence.behaviour.cell(name, rule.id) for name in names]
+
+
+def _rule(rule: Rule) -> str:
+    if not rule.contract:
+        return rule.title
+    # GitHub's anchor of the heading `### chapter.name`.
+    return f"[{rule.title}](docs/contract.md#{rule.contract.replace('.', '').lower()})"
+
+
+def _why_not(evidence: Evidence, names: list[str]) -> str:
+    lines = [
+        f"- {name}, {rule.title}: {cell.evidence}"
+        for rule in evidence.behaviour.rules
+        for name in names
+        if not (cell := evidence.behaviour.cell(name, rule.id)).kept and cell.evidence
+    ]
+    if not lines:
+        return ""
+    return (
+        "<details><summary>What was seen where the answer is not yes</summary>\n\n"
+        + "\n".join(lines)
+        + "\n\n</details>"
+    )
+
+
+def faults(evidence: Evidence) -> str:
+    """What the end user sees, and how long it takes until all is well again."""
+    stored = evidence.faults
+    kinds = stored.get("faults", [])
+    if not kinds:
+        return "Not measured yet."
+    rows = [
+        [name, *(_fault(cells.get(kind["id"])) for kind in kinds)] for name, cells in stored["cells"].items()
+    ]
+    return table(["subject", *(kind["title"] for kind in kinds)], rows)
+
+
+def _fault(cell: dict[str, Any] | None) -> str:
+    if not cell:
+        return "-"
+    recovery = cell.get("recovery_s")
+    seen = str(cell.get("seen", "-")).replace("|", "/")
+    return seen if recovery is None else f"{seen}; well again after {recovery:,.1f} s"
+
+
+def claims(evidence: Evidence) -> str:
+    """Each claim with its verdict and the program that shows it."""
+    stored = evidence.claims.get("claims", [])
+    if not stored:
+        return "Not checked yet."
+    rows = [
+        [entry["claim"], f"**{entry['verdict']}**", entry["why"], f"[{entry['demo']}]({entry['demo']})"]
+        for entry in stored
+    ]
+    return table(["claim", "verdict", "what was seen", "run it"], rows)
+
+
+def proxies(evidence: Evidence) -> str:
+    """The tables of `compare proxies`."""
+    found = evidence.proxies
+    if found is None:
+        return "Not measured yet."
+    told = [f"Rounds of {found.settings.get('seconds')} s: {found.settings.get('rounds')}."]
+    told += [f"- {line}" for line in warnings(found)]
+    return grids(proxy_tables(found)) + "\n" + "\n".join(told)
+
+
+def environment(results: Results) -> str:
+    """The machine and the versions."""
+    block = results.environment
+    direct = reading.figure(results, CENTRE, "direct", reading.rate)
+    tools = ", ".join(f"{name} {version}" for name, version in block.get("tools", {}).items())
+    packages = {**block.get("packages", {})}
+    rows = [
+        ["CPU", f"{block.get('cpu')}, {block.get('cores')} cores"],
+        ["cores used", f"subject {block.get('proxy_cores')}, generator and origin {block.get('load_cores')}"],
+        ["kernel", f"Linux {block.get('kernel')}"],
+        ["Python", f"{block.get('python')}, {block.get('loop')}"],
+        ["HTTP parser", block.get("parser", "-")],
+        ["TLS", block.get("tls", "-")],
+        ["origin", str(block.get("origin"))],
+        ["tools", tools],
+        [
+            "generator and origin alone",
+            f"{direct.median:,.0f} answers a second on one core" if direct else "-",
+        ],
+        ["packages", ", ".join(f"{name} {version}" for name, version in packages.items())],
+        ["libraries", _versions(results)],
+        ["measured", str(block.get("date"))],
+        ["rounds", f"{results.settings.get('rounds')} of {results.settings.get('seconds')} s each"],
+    ]
+    return table(["what", "here"], rows)
+
+
+def _versions(results: Results) -> str:
+    return ", ".join(
+        f"{name} {peer['version']}"
+        for name, peer in results.peers.items()
+        if peer.get("kind") == "client" and peer.get("version")
+    )
+
+
+def checks(results: Results) -> str:
+    """The self-check's lines."""
+    found = cost_tables.notes(results)
+    return (
+        "\n".join(f"- {line}." for line in found)
+        or "- Nothing else used the cores, and no generator was the limit."
+    )
+
+
+SECTIONS: dict[str, Callable[[Evidence], str]] = {
+    "decision": decision,
+    "losses": losses,
+    "cost": cost,
+    "behaviour": behaviour,
+    "faults": faults,
+    "claims": claims,
+    "backends": backends.section,
+    "proxies": proxies,
+    "environment": lambda evidence: environment(evidence.cost),
+    "checks": lambda evidence: checks(evidence.cost),
+}
