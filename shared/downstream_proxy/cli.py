@@ -11,12 +11,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from . import __version__
 from .cli_delegate import MissingPartError, delegate
+from .cli_init import InitError
 from .listener import ListenError
 from .settings_source import ConfigurationError, Loaded, description, load
 from .signals import hold_orders
@@ -71,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except ConfigurationError as error:
         return _fail(*error.problems)
-    except (ListenError, MissingPartError) as error:
+    except (InitError, ListenError, MissingPartError) as error:
         return _fail(str(error))
     except click.UsageError as error:
         where = error.ctx.command_path if error.ctx else PROGRAM
@@ -102,11 +104,11 @@ def _settings_flags(command: Callable[..., Any]) -> Callable[..., Any]:
     def run(config: str | None, **given: Any) -> Any:
         flags = {}
         for declared, key in FLAGS.items():
-            value = given[_parameter(key)]
+            value = given.pop(_parameter(key))
             if value is not None:
                 on, _, off = declared.partition("/")
                 flags[key] = (value, off if off and value is False else on)
-        return command(partial(load, flags, config))
+        return command(partial(load, flags, config), **given)
 
     run.__doc__ = command.__doc__
     decorated = click.option(
@@ -175,6 +177,27 @@ def _schema() -> int:
     from .settings_schema import schema_text
 
     click.echo(schema_text(), nl=False)
+    return 0
+
+
+@_commands.command("init")
+@click.argument("kind", type=click.Choice(["systemd", "container", "kubernetes", "nginx", "haproxy"]))
+@click.option("--into", metavar="FOLDER", help="where to write (default ./KIND)")
+@click.option("--force", is_flag=True, help="overwrite files that are there")
+@click.option("--stdout", is_flag=True, help="print the files instead")
+@click.option("--image", metavar="NAME", help="container image (default downstream-proxy:VERSION)")
+@click.option("--program", metavar="PATH", help="this command's path over there (default: as running now)")
+@_settings_flags
+def _init(source: Source, kind: str, into: str | None, force: bool, stdout: bool, **names: str | None) -> int:
+    """Write the files that put the proxy into service, or a web server before it, made from the settings."""
+    from .cli_init import init, joined, write
+
+    texts = init(kind, source().settings, names["program"], names["image"])
+    if stdout:
+        click.echo(joined(texts), nl=False)
+        return 0
+    for path in write(texts, Path(into or kind), force):
+        click.echo(path)
     return 0
 
 

@@ -7,7 +7,6 @@ What it must not know: how settings are read, who asks.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -16,9 +15,9 @@ from pydantic import BaseModel
 
 from . import __version__
 from .settings import Settings
+from .toml_text import key, literal
 
 MASK = "***"
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _SENSITIVE = re.compile(r"auth|cookie|credential|key|passw|secret|session|signature|token", re.IGNORECASE)
 _USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
 
@@ -45,14 +44,14 @@ def _table(settings: Settings, path: KeyPath, table: BaseModel | dict[str, Any])
         if isinstance(value, BaseModel | dict):
             below.append((inside, value))
         elif value is None:
-            rows.append((f"# {_key(name)} is not set", _origin(settings, inside, table)))
+            rows.append((f"# {key(name)} is not set", _origin(settings, inside, table)))
         else:
-            shown = _literal(_masked(inside, value))
-            rows.append((f"{_key(name)} = {shown}", _origin(settings, inside, table)))
+            shown = literal(masked(inside, value))
+            rows.append((f"{key(name)} = {shown}", _origin(settings, inside, table)))
     width = max((len(text) for text, _ in rows if len(text) < 60), default=0)
     if path and rows:
         yield ""
-        yield f"[{'.'.join(_key(part) for part in path)}]"
+        yield f"[{'.'.join(key(part) for part in path)}]"
     for text, origin in rows:
         yield f"{text:<{width}}  # {origin}"
     for inside, value in below:
@@ -66,29 +65,12 @@ def _origin(settings: Settings, path: KeyPath, table: BaseModel | dict[str, Any]
     return next((origin for origin in nearest if origin), "the program")
 
 
-def _masked(path: KeyPath, value: Any) -> Any:
+def masked(path: KeyPath, value: Any) -> Any:
     """Header values under a telling name are masked, and so are user and password in a URL; `env:` and
     `file:` references are no secrets."""
     if isinstance(value, tuple):
-        return tuple(_masked(path, item) for item in value)
+        return tuple(masked(path, item) for item in value)
     if not isinstance(value, str) or value.startswith(("env:", "file:")):
         return value
     in_rules = len(path) >= 5 and path[-3] in ("request_headers", "response_headers")
     return MASK if in_rules and _SENSITIVE.search(path[-1]) else _USERINFO.sub(f"{MASK}@", value)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, tuple):
-        return f"[{', '.join(_literal(item) for item in value)}]"
-    return _quoted(value) if isinstance(value, str) else repr(value)
-
-
-def _quoted(text: str) -> str:
-    # A JSON string is a TOML basic string, but for DEL, which JSON leaves as it is, and for surrogate pairs.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _key(name: str) -> str:
-    return name if _BARE_KEY.fullmatch(name) else _quoted(name)
