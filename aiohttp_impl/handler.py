@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from aiohttp import web
 from downstream_proxy.forwarder import Forwarder, Forwarding
+from downstream_proxy.http1.output import Output
 from downstream_proxy.http1.response_writer import ResponseWriter
 from downstream_proxy.message import IncomingRequest
 
@@ -21,11 +22,12 @@ FORWARDER = web.AppKey("forwarder", Forwarder)
 
 async def proxy(request: web.Request) -> web.StreamResponse:
     """Forward one request."""
-    incoming = read_request(request)
-    async with request.app[FORWARDER].forward(incoming) as forwarding:
+    writer = response_writer(request)
+    forwarder = request.app[FORWARDER]
+    async with forwarder.forward(read_request(request), writer) as forwarding:
         if forwarding.upgraded is not None:
             return await tunnel(request, forwarding)
-        return await send_response(request, forwarding)
+        return await send_response(forwarding, writer)
 
 
 def read_request(request: web.Request) -> IncomingRequest:
@@ -36,17 +38,24 @@ def read_request(request: web.Request) -> IncomingRequest:
     return received_request(request)
 
 
-async def send_response(request: web.Request, forwarding: Forwarding) -> web.StreamResponse:
-    """Write the answer as it comes."""
-    protocol = request.protocol
-    transport = request.transport
+def response_writer(request: web.Request) -> ResponseWriter:
+    """What puts the answer on the wire. Raises ConnectionResetError when the client has left."""
+    protocol, transport = request.protocol, request.transport
     if transport is None:
         raise ConnectionResetError("the client left")
-    keep_alive = request.keep_alive
     if isinstance(protocol, ProxyProtocol):
-        keep_alive = keep_alive and protocol.connection.may_keep_alive
-    writer = ResponseWriter(
-        transport, request.writer.drain, forwarding.request.method, forwarding.request.minor, keep_alive
+        return protocol.connection.writer(protocol.head)
+    output = Output(transport, request.writer.drain)
+    return ResponseWriter(
+        transport,
+        output,
+        request.method.encode("ascii"),
+        request.version.minor,
+        bool(request.keep_alive),
     )
+
+
+async def send_response(forwarding: Forwarding, writer: ResponseWriter) -> web.StreamResponse:
+    """Write the answer as it comes."""
     await forwarding.relay(writer)
     return WrittenResponse(forwarding.status, writer.keep_alive)

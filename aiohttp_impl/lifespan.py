@@ -17,3 +17,9 @@ async def lifespan(app: web.Application) -> AsyncIterator[None]:
         yield
     finally:
         await forwarder.close()
+
+
+def only_forwards(app: web.Application) -> bool:
+    """Whether the application adds nothing to what the proxy does: no route, middleware or signal of its
+    own."""
+    return len(app.router.resources()) == 1 and not app.middlewares and not app.on_response_prepare

@@ -14,6 +14,7 @@ from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
+from downstream_proxy.answering import answer
 from downstream_proxy.errors import ProxyError
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.request_head import RequestHead
@@ -23,28 +24,32 @@ from yarl import URL
 
 
 class ProxyProtocol(web.RequestHandler):
-    """One client connection of the aiohttp backend. Implements ConnectionOwner."""
+    """One client connection of the aiohttp backend. Implements ConnectionOwner.
 
-    __slots__ = ("body", "connection", "forwarder", "head")
+    direct: the application does nothing but forward, so its requests need no web.Request.
+    """
+
+    __slots__ = ("body", "connection", "direct", "forwarder", "head")
 
     connection: ServerConnection
     head: RequestHead
     body: StreamReader | None
 
-    def __init__(self, server: web.Server, forwarder: Forwarder, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, server: web.Server, forwarder: Forwarder, loop: asyncio.AbstractEventLoop, direct: bool = False
+    ) -> None:
         super().__init__(server, loop=loop, lingering_time=0)
         # The engine writes the log.
         self.access_logger, self._logging_enabled = None, False
         self._parser = None
         self.forwarder = forwarder
+        self.direct = direct
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the interface without the base class.
         stream = cast(asyncio.Transport, transport)
         state = self.forwarder.state  # the present one: a reload may have come
-        self.connection = ServerConnection(
-            self, state.rules, state.connections, stream, asyncio.get_running_loop()
-        )
+        self.connection = ServerConnection(self, state.rules, state.connections, stream, self._loop)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -74,7 +79,7 @@ class ProxyProtocol(web.RequestHandler):
     def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
         self.head, self.body = head, body
         self._request_count += 1
-        self._messages.append((_message(head), body or EMPTY_PAYLOAD))
+        self._messages.append((_UNREAD if self.direct else _message(head), body or EMPTY_PAYLOAD))
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -95,36 +100,51 @@ class ProxyProtocol(web.RequestHandler):
         aiohttp makes a further task for each request; without it a context variable that a middleware sets
         stays set for the connection's next request.
         """
-        server, handler, make_request = self._manager, self._request_handler, self._request_factory
+        server = self._manager
         assert server is not None
-        assert handler is not None
-        assert make_request is not None
-        loop, messages = self._loop, self._messages
-        task = asyncio.current_task(loop)
-        assert task is not None
         while not self._force_close:
-            if not messages:
-                self._waiter = loop.create_future()
+            if not self._messages:
+                self._waiter = self._loop.create_future()
                 try:
                     await self._waiter
                 finally:
                     self._waiter = None
-            message, content = messages.popleft()
-            assert isinstance(message, RawRequestMessage)
+            message, content = self._messages.popleft()
             server.requests_count += 1
-            request = make_request(message, content, self, StreamWriter(self, loop), task)
             try:
-                _, reset = await self._handle_request(request, None, handler)
+                if self.direct:
+                    await answer(self.forwarder, self.connection, self.head, self.body)
+                elif not await self._answer_with_application(message, content):
+                    return
             except asyncio.CancelledError:
                 self.connection.abort()
                 raise
+            except ConnectionError:
+                # The client has left, and the engine knows.
+                self.connection.abort()
+                return
             except Exception:
                 self.log_exception("Unhandled exception")
                 self.connection.abort()
                 return
-            if reset:
-                self.connection.abort()
-                return
+
+    async def _answer_with_application(self, message: Any, content: StreamReader) -> bool:
+        """Answer a request through routing, middlewares and handler; False when the
+        connection is of no more use."""
+        handler, make_request = self._request_handler, self._request_factory
+        assert handler is not None
+        assert make_request is not None
+        task = asyncio.current_task(self._loop)
+        assert task is not None
+        request = make_request(message, content, self, StreamWriter(self, self._loop), task)
+        _, reset = await self._handle_request(request, None, handler)
+        if reset:
+            self.connection.abort()
+        return not reset
+
+
+_UNREAD: Any = None
+"""Stands for the message that aiohttp would make its request from, where there is none."""
 
 
 def _message(head: RequestHead) -> RawRequestMessage:

@@ -17,6 +17,7 @@ from downstream_proxy.signals import Signals
 
 from .app import create_app
 from .handler import FORWARDER
+from .lifespan import only_forwards
 from .protocol import ProxyProtocol
 
 
@@ -54,8 +55,10 @@ async def _serve(
         server = runner.server
         assert server is not None
 
+        direct = only_forwards(app)
+
         def make_protocol() -> ProxyProtocol:
-            return ProxyProtocol(server, forwarder, loop)
+            return ProxyProtocol(server, forwarder, loop, direct)
 
         tls = listener_tls(settings)
         listeners = [

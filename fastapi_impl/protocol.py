@@ -14,10 +14,10 @@ from typing import Any, cast
 from urllib.parse import unquote
 
 from aiohttp import StreamReader
+from downstream_proxy.answering import answer
 from downstream_proxy.errors import ErrorKind, ProxyError
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.request_head import RequestHead
-from downstream_proxy.http1.response_writer import ResponseWriter
 from downstream_proxy.http1.server_connection import ServerConnection
 from downstream_proxy.problem import problem
 from starlette.types import Message, Scope
@@ -52,9 +52,9 @@ class ProxyProtocol(asyncio.Protocol):
         self._app_state = app_state
         self._loop = _loop or asyncio.get_running_loop()
         self.forwarder: Forwarder = app_state["forwarder"]
+        # Anything around the application would be passed over, so only the application itself counts.
+        self._direct = app_state.get("only_forwards") is self._app
         self._cycle: Cycle | None = None
-        self._can_write = asyncio.Event()
-        self._can_write.set()
         self._server: tuple[str, int] | None = None
         self._client: tuple[str, int] | None = None
 
@@ -75,21 +75,13 @@ class ProxyProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server_state.connections.discard(self)
-        self._can_write.set()
         self.connection.connection_lost()
 
     def pause_writing(self) -> None:
-        self._can_write.clear()
         self.connection.writing_paused()
 
     def resume_writing(self) -> None:
-        self._can_write.set()
         self.connection.writing_resumed()
-
-    async def drain(self) -> None:
-        """Wait while the client reads more slowly than we write."""
-        if not self._can_write.is_set():
-            await self._can_write.wait()
 
     def shutdown(self) -> None:
         """uvicorn's word for: end with the present response."""
@@ -99,7 +91,10 @@ class ProxyProtocol(asyncio.Protocol):
 
     def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
         cycle = self._cycle = Cycle(self, head, body)
-        task = self._loop.create_task(cycle.run(self._app, self._scope(head, cycle)))
+        if self._direct:
+            task = self._loop.create_task(cycle.forward(self.forwarder))
+        else:
+            task = self._loop.create_task(cycle.run(self._app, self._scope(head, cycle)))
         cycle.task = task
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
@@ -150,11 +145,22 @@ class Cycle:
         self.task: asyncio.Task[None] | None = None
         self.cancel_when_gone = False
         self.gone = False
-        self.writer = ResponseWriter(
-            connection.transport, protocol.drain, head.method, head.minor, head.keep_alive
-        )
+        self.writer = connection.writer(head)
         self._told_no_body = False
         self._disconnected: asyncio.Event | None = None
+
+    async def forward(self, forwarder: Forwarder) -> None:
+        """Answer for an application that does nothing but forward."""
+        self.cancel_when_gone = True
+        try:
+            await answer(forwarder, self.connection, self.head, self.body)
+        except (asyncio.CancelledError, ConnectionError):
+            self.connection.abort()
+            if not self.gone:
+                raise
+        except Exception:
+            logger.exception("a fault of the proxy")
+            self.connection.abort()
 
     async def run(self, app: Any, scope: Scope) -> None:
         writer = self.writer
@@ -218,7 +224,6 @@ class Cycle:
         if message["type"] == "http.response.start":
             headers = [pair for pair in message.get("headers", ()) if pair[0].lower() not in _FRAMING]
             length = message.get("length", _content_length(headers))
-            writer.keep_alive = writer.keep_alive and self.connection.may_keep_alive
             await writer.start(message["status"], message.get("reason"), headers, length)
         elif message["type"] == "http.response.body":
             body = message.get("body", b"")
@@ -227,7 +232,7 @@ class Cycle:
             if not message.get("more_body", False):
                 await writer.end()
             elif not body:
-                await writer.flush()
+                writer.flush()
 
 
 _FRAMING = frozenset({b"connection", b"transfer-encoding", b"keep-alive"})

@@ -74,6 +74,7 @@ async def _serve(
         lifespan="on",
         log_config=None,
         access_log=False,
+        proxy_headers=False,
         server_header=False,
         date_header=False,
         backlog=settings.backlog,

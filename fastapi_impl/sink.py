@@ -38,7 +38,7 @@ class AsgiSink:
     async def write(self, data: bytes) -> None:
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
 
-    async def flush(self) -> None:
+    async def flush_head(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": True})
 
     async def end(self, trailers: HeaderPairs | None = None) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from downstream_proxy.answering import run_tunnel
 from downstream_proxy.errors import ErrorKind, ProxyError
 from downstream_proxy.forwarder import Forwarding
-from downstream_proxy.websocket import WebSocketTunnel
-from downstream_proxy.websocket_handshake import switching_head
 from starlette.types import Receive, Send
 
 from .protocol import Cycle
@@ -14,19 +13,13 @@ from .protocol import Cycle
 async def tunnel(forwarding: Forwarding, cycle: Cycle | None) -> None:
     """Relay frames until either side ends. Needs the connection itself, so only ProxyProtocol can serve
     it."""
-    response = forwarding.upgraded
-    assert response is not None
     if cycle is None:
-        response.abort()
+        assert forwarding.upgraded is not None
+        forwarding.upgraded.abort()
         raise ProxyError(ErrorKind.UPGRADE_FAILED)
-    forwarding.started()
     cycle.writer.started = cycle.writer.ended = True
     cycle.writer.keep_alive = False
-    websocket = WebSocketTunnel(cycle.connection, response, forwarding.max_websocket_message)
-    try:
-        await websocket.run(switching_head(forwarding.headers))
-    finally:
-        forwarding.count(websocket.bytes_to_client)
+    await run_tunnel(cycle.connection, forwarding)
 
 
 async def refuse_websocket(receive: Receive, send: Send) -> None:

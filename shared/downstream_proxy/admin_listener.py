@@ -24,7 +24,6 @@ from .connections import Connections
 from .errors import ErrorKind, ProxyError
 from .forwarder import Forwarder
 from .http1.request_head import RequestHead
-from .http1.response_writer import ResponseWriter
 from .http1.server_connection import ServerConnection
 from .http1.server_rules import ConnectionRules
 from .listener import bind_admin
@@ -89,8 +88,6 @@ class _AdminProtocol(asyncio.Protocol):
         self._loop = loop
         self._connection: ServerConnection | None = None
         self._task: asyncio.Task[None] | None = None
-        self._can_write = asyncio.Event()
-        self._can_write.set()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports have the interface without the base class.
@@ -109,22 +106,16 @@ class _AdminProtocol(asyncio.Protocol):
             self._connection.eof_received()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        self._can_write.set()
         if self._connection is not None:
             self._connection.connection_lost()
 
     def pause_writing(self) -> None:
-        self._can_write.clear()
         if self._connection is not None:
             self._connection.writing_paused()
 
     def resume_writing(self) -> None:
-        self._can_write.set()
         if self._connection is not None:
             self._connection.writing_resumed()
-
-    async def _drain(self) -> None:
-        await self._can_write.wait()
 
     # --- ConnectionOwner
 
@@ -139,8 +130,7 @@ class _AdminProtocol(asyncio.Protocol):
     async def _respond(
         self, connection: ServerConnection, head: RequestHead, body: StreamReader | None
     ) -> None:
-        keep_alive = head.keep_alive and connection.may_keep_alive
-        writer = ResponseWriter(connection.transport, self._drain, head.method, head.minor, keep_alive)
+        writer = connection.writer(head)
         answer = self._answer(connection.incoming(head, body))
         await write(answer, head.method, writer, lambda _size: None)
         connection.response_done(writer.keep_alive)

@@ -50,7 +50,7 @@ async def write(answer: Answer, method: bytes, sink: ResponseSink, count: Callab
         return
     await sink.start(status, None, headers, None)
     if method != b"HEAD":
-        await sink.flush()
+        await sink.flush_head()
         async with aclosing(content):
             async for piece in content:
                 count(len(piece))

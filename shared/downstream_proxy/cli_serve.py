@@ -21,6 +21,7 @@ from typing import Any, Protocol
 from .access_log import bare
 from .banner import banner, event_loop
 from .cli_delegate import MissingPartError
+from .garbage import tune_collector
 from .handover import Predecessor
 from .listener import ListenError, bind, bind_admin, close
 from .preflight import preflight
@@ -67,6 +68,7 @@ def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int
     runtime = kind(settings, load or (lambda: settings), _apply, (sockets, admin), predecessor)
 
     def run(of: Runtime) -> int:
+        tune_collector()
         with asyncio.Runner(loop_factory=new_loop) as runner:
             runner.run(_until_stopped(backend(of.settings, sockets, admin, runtime=of)))
         return 0

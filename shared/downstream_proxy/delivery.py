@@ -41,6 +41,22 @@ async def deliver(
         raise ProxyError(ErrorKind.TOTAL_TIMEOUT) from None
 
 
+async def relay_rest(forwarding: Forwarding, body: ResponseBody) -> None:
+    """Wait until all of a response that is being relayed is with the client's transport. Raises
+    ProxyError."""
+    if body.complete:
+        return
+    deadline = forwarding.deadline
+    if deadline is None:
+        await body.relayed_all()
+        return
+    try:
+        async with asyncio.timeout(deadline - time.perf_counter()):
+            await body.relayed_all()
+    except TimeoutError:
+        raise ProxyError(ErrorKind.TOTAL_TIMEOUT) from None
+
+
 async def _deliver(
     forwarding: Forwarding, response: DownstreamResponse, route: Route, sink: ResponseSink
 ) -> None:
@@ -63,7 +79,7 @@ async def _stream(forwarding: Forwarding, response: DownstreamResponse, sink: Re
     await sink.start(forwarding.status, forwarding.reason, forwarding.headers, response.length)
     if not body.size and not body.complete:
         # The content may be long in coming: the client gets the head now (server-sent events rely on it).
-        await sink.flush()
+        await sink.flush_head()
     while data := await body.readany():
         forwarding.count(len(data))
         await sink.write(data)
@@ -104,7 +120,7 @@ async def _transform(
     decoded = _decoded(response.body, forwarding.headers)
     forwarding.started()
     await sink.start(forwarding.status, forwarding.reason, headers, None)
-    await sink.flush()
+    await sink.flush_head()
     try:
         async for data in transform(decoded):
             forwarding.count(len(data))

@@ -17,24 +17,24 @@ Knows no framework and no client library.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from types import TracebackType
 
 from .access_log import Exchange
 from .answer import Answer, write
-from .delivery import deliver
+from .attempts import send
+from .delivery import deliver, relay_rest
 from .downstream import DownstreamResponse
 from .errors import LEFT, ErrorKind, ProxyError, meaning
+from .http1.response_body import ResponseBody
+from .http1.response_writer import ResponseWriter
 from .message import HeaderPairs, IncomingRequest, OutgoingRequest, ResponseSink
 from .problem import problem
-from .retry import may_retry, pause_before
 from .route import DownstreamFactory, Route
 from .settings import Settings
 from .state import ProcessState, ProxyState
 from .succession import Succession
-from .timing import Waits
 from .websocket_handshake import check_handshake
 from .wire_downstream import WireDownstream
 
@@ -77,9 +77,13 @@ class Forwarder:
         await self._succession.close()
         await self.state.close()
 
-    def forward(self, request: IncomingRequest) -> Forwarding:
-        """`async with forwarder.forward(request) as forwarding: await forwarding.relay(sink)`."""
-        return Forwarding(self.state, request)
+    def forward(self, request: IncomingRequest, writer: ResponseWriter | None = None) -> Forwarding:
+        """`async with forwarder.forward(request) as forwarding: await forwarding.relay(sink)`.
+
+        writer: the sink, when it is known already; then an answer that is streamed is relayed as it is
+        received, without a copy.
+        """
+        return Forwarding(self.state, request, writer)
 
 
 class Forwarding:
@@ -88,6 +92,7 @@ class Forwarding:
     __slots__ = (
         "_answer",
         "_began",
+        "_body",
         "_error",
         "_head_at",
         "_outgoing",
@@ -96,7 +101,7 @@ class Forwarding:
         "_size",
         "_started",
         "_state",
-        "_waits",
+        "_writer",
         "headers",
         "length",
         "reason",
@@ -105,15 +110,18 @@ class Forwarding:
         "status",
     )
 
-    def __init__(self, state: ProxyState, request: IncomingRequest) -> None:
+    def __init__(
+        self, state: ProxyState, request: IncomingRequest, writer: ResponseWriter | None = None
+    ) -> None:
         self._state = state
+        self._writer = writer if writer is not None and writer.output.relays else None
+        self._body: ResponseBody | None = None
         self._route: Route | None = None
         self._response: DownstreamResponse | None = None
         self._error: ProxyError | None = None
         self._answer: Answer | None = None
         self._began = time.perf_counter()
         self._head_at = 0.0
-        self._waits: Waits | None = None
         self._outgoing: OutgoingRequest | None = None
         self._started = False
         self._size = 0
@@ -151,12 +159,11 @@ class Forwarding:
                 raise ProxyError(ErrorKind.OVERLOADED)
             prefix, self._route = state.routes.find(target)
             outgoing = self._outgoing = self._make_outgoing(self._route, prefix)
-            total = self._route.timeouts.total
-            if total is None:
-                self._response = await self._send(self._route, outgoing)
-            else:
-                self._response = await self._send_within(total, self._route, outgoing)
-            self._take_head(self._route, self._response)
+            self._response = await send(self._route, outgoing, self._began)
+            if not self._head_at:
+                self._head_at = time.perf_counter()
+            if self._body is None:
+                self._take_head(self._route, self._response)
         except ProxyError as error:
             self._fail(error)
         except Exception:
@@ -193,61 +200,8 @@ class Forwarding:
             request.expects_continue and body is not None,
             upgrade,
             request.send_continue,
+            self._relay_at_once if self._writer is not None and route.delivery == "stream" else None,
         )
-
-    async def _send(self, route: Route, outgoing: OutgoingRequest) -> DownstreamResponse:
-        """Steps 2 and 4: a place, then an attempt, then perhaps another."""
-        route.budget.request()
-        attempt = 1
-        while True:
-            if not route.admission.try_enter():
-                await self._queue(route)
-            try:
-                response = await route.downstream.send(outgoing, route.admission.leave)
-                self._head_at = time.perf_counter()
-                return response
-            except ProxyError as error:
-                # A connection that had died in the pool is no attempt: nothing was asked yet, and each such
-                # try uses one idle connection up.
-                stale = error.kind is ErrorKind.STALE_CONNECTION
-                if not may_retry(outgoing, error, 1 if stale else attempt, route.attempts):
-                    raise
-                if not route.budget.take():
-                    raise
-            finally:
-                if outgoing.connect:
-                    self._connected(route, outgoing)
-            route.metrics.retries += 1
-            if not stale:
-                attempt += 1
-                await asyncio.sleep(pause_before(attempt))
-            self._waited().again(time.perf_counter() - self._began)
-
-    async def _queue(self, route: Route) -> None:
-        began = time.perf_counter()
-        try:
-            await route.admission.enter()
-        finally:
-            seconds = time.perf_counter() - began
-            self._waited().queue += seconds
-            route.metrics.queue.observe(seconds)
-
-    def _connected(self, route: Route, outgoing: OutgoingRequest) -> None:
-        self._waited().connect = outgoing.connect
-        route.metrics.connect.observe(outgoing.connect)
-        outgoing.connect = 0.0
-
-    def _waited(self) -> Waits:
-        if self._waits is None:
-            self._waits = Waits()
-        return self._waits
-
-    async def _send_within(self, total: float, route: Route, outgoing: OutgoingRequest) -> DownstreamResponse:
-        try:
-            async with asyncio.timeout(total):
-                return await self._send(route, outgoing)
-        except TimeoutError:
-            raise ProxyError(ErrorKind.TOTAL_TIMEOUT) from None
 
     def _take_head(self, route: Route, response: DownstreamResponse) -> None:
         """Step 5: the head as the client will see it."""
@@ -257,9 +211,26 @@ class Forwarding:
         told = None if response.status == 204 else response.length
         self.headers = route.response_fields(response.headers, response.connection, told, self.request_id)
 
+    def _relay_at_once(self, response: DownstreamResponse) -> None:
+        """Steps 5 and 6 in the moment the head is there: content goes from the buffer that it is received in
+        to the client."""
+        writer, route = self._writer, self._route
+        assert writer is not None
+        assert route is not None
+        self._head_at = time.perf_counter()
+        self._take_head(route, response)
+        self._body = response.body
+        self._started = True
+        writer.begin(self.status, self.reason, self.headers, response.length)
+        response.body.relay_to(writer)
+        writer.output.on_writable = response.body.writable
+
     def _fail(self, error: ProxyError) -> None:
+        """There is no answer of the downstream's. One whose head was not in order has not left yet."""
         self._error = error
-        self._response = None
+        self._response = self._body = None
+        self._head_at = 0.0
+        self._started = False
 
     def _answer_here(self) -> Answer:
         """What the proxy answers for itself: its own endpoints, and `OPTIONS *` (RFC 9110, section 9.3.7)."""
@@ -272,7 +243,10 @@ class Forwarding:
         through."""
         if self._response is not None and self._route is not None:
             try:
-                await deliver(self, self._response, self._route, sink)
+                if self._body is not None:
+                    await relay_rest(self, self._body)
+                else:
+                    await deliver(self, self._response, self._route, sink)
                 return
             except ProxyError as error:
                 self._response.abort()
@@ -313,17 +287,23 @@ class Forwarding:
     def _leave(self) -> None:
         """Step 8: on every way out."""
         state, route, error = self._state, self._route, self._error
+        if self._body is not None:
+            assert self._writer is not None
+            self._writer.output.on_writable = None
+            self._size += self._body.relayed
         state.inflight -= 1
         seconds = time.perf_counter() - self._began
         status = self.status
         if error is not None and (not self._started or error.kind in LEFT):
             status = error.entry.status
         metrics = route.metrics if route is not None else state.unrouted
+        outgoing = self._outgoing
+        waits = outgoing.waits if outgoing is not None else None
         first_byte = -1.0
         if self._head_at:
             first_byte = self._head_at - self._began
-            if self._waits is not None:
-                first_byte -= self._waits.total
+            if waits is not None:
+                first_byte -= waits.total
         metrics.answered(self.request.method, status, seconds, first_byte, self._size)
         body = self.request.body
         if body is not None:
@@ -331,7 +311,6 @@ class Forwarding:
         if error is not None:
             metrics.failed(error.kind)
         if state.access_log.enabled:
-            outgoing = self._outgoing
             state.access_log.log(
                 Exchange(
                     self.request,
@@ -339,7 +318,7 @@ class Forwarding:
                     seconds,
                     self._size,
                     first_byte,
-                    self._waits,
+                    waits,
                     route.name if route is not None else "",
                     (outgoing.address or route.url) if route is not None and outgoing is not None else "",
                     self.request_id,

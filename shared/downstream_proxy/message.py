@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+from .timing import Waits
+
+if TYPE_CHECKING:
+    from .downstream import DownstreamResponse
 
 HeaderPairs: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -72,11 +77,15 @@ class OutgoingRequest:
     """A request as the downstream will see it. headers: the complete header section but for framing, Host
     first.
 
+    on_head: told of the answer before the first byte of its content, so that it can be relayed as it comes; a
+    client library that cannot do that leaves it alone.
+
     tried, elsewhere: kept by a downstream with several addresses; the numbers of those where the request has
     failed, and whether another is in service.
 
     connect: seconds that making a connection for it took; 0 while a kept one served. A Downstream adds to it.
-    address: the URL it was sent to last, when there are several.
+    address: the URL it was sent to last, when there are several. waits: what came before the attempt that was
+    answered; None for nothing.
     """
 
     method: bytes
@@ -87,10 +96,12 @@ class OutgoingRequest:
     expects_continue: bool = False
     upgrade: bytes = b""
     send_continue: Callable[[], None] = field(default=_no_continue)
+    on_head: Callable[[DownstreamResponse], None] | None = None
     tried: tuple[int, ...] = ()
     elsewhere: bool = False
     connect: float = 0.0
     address: str = ""
+    waits: Waits | None = None
 
 
 class ResponseSink(Protocol):
@@ -100,6 +111,6 @@ class ResponseSink(Protocol):
         self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None
     ) -> None: ...
     async def write(self, data: bytes) -> None: ...
-    async def flush(self) -> None: ...
+    async def flush_head(self) -> None: ...
     async def end(self, trailers: HeaderPairs | None = None) -> None: ...
     def abort(self) -> None: ...

@@ -194,7 +194,7 @@ class WebSocketTunnel:
                 self._downstream.pause_reading()
             if sent_already:
                 self.data_received(sent_already)
-            if not client.may_keep_alive:
+            if not client.may_keep_alive():
                 # The server began to go down while the downstream thought about the handshake.
                 self.shutdown()
             await self.ended

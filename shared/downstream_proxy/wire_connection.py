@@ -1,7 +1,7 @@
 """Connections to a downstream, in an exchange and between two.
 
-A subclass of aiohttp's client protocol, so that aiohttp's connector can make it. Knows no HTTP: in an
-exchange the exchange is told of all that happens, and between two exchanges nothing may happen.
+Knows no HTTP: in an exchange the exchange is told of all that happens, and between two exchanges nothing may
+happen.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 
+from .http1.output import Output
+from .http1.receive_buffer import receive_buffer
 from .http1.response_writer import reset_on_close
 from .timers import Deadline
 
@@ -43,7 +45,7 @@ class IdleConnections:
     def take(self) -> WireConnection | None:
         while self._idle:
             connection, _ = self._idle.popitem()
-            if connection.is_connected():
+            if not connection.transport.is_closing():
                 return connection
             connection.drop()
         return None
@@ -59,26 +61,52 @@ class IdleConnections:
 _NOWHERE = IdleConnections(0)
 
 
-class WireConnection(ResponseHandler):
+class WireConnection(asyncio.BufferedProtocol):
     """A connection; between exchanges any byte that comes is a reason to drop it.
 
-    hold: aiohttp's Connection, kept for as long as the connection lives. idle: where it waits between
-    exchanges.
+    hold: aiohttp's Connection, kept for as long as the connection lives. maker: what aiohttp knows the
+    connection by, and is told of its end. idle: where it waits between exchanges.
     """
 
-    hold: Connection
-    idle: IdleConnections
+    __slots__ = (
+        "__weakref__",
+        "_maker",
+        "_view",
+        "deadline",
+        "exchange",
+        "exchanges",
+        "hold",
+        "idle",
+        "output",
+        "transport",
+    )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(loop)
+    def __init__(
+        self,
+        hold: Connection,
+        maker: Connecting,
+        transport: asyncio.Transport,
+        idle: IdleConnections,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.hold = hold
+        self.idle = idle
+        self.transport = transport
+        self.output = Output(transport)
         self.exchange: WireExchange | None = None
         self.exchanges = 0
         self.deadline = Deadline(loop, self._expired)
+        self._maker = maker
+        self._view = receive_buffer(loop).view
+        transport.set_protocol(self)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._view
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self.exchange is not None:
-            self.exchange.data_received(data)
-        elif data:
+            self.exchange.data_received(self._view[:nbytes])
+        else:
             # Nobody asked: an answer to nothing must never become the answer to the next request.
             self.drop()
 
@@ -87,21 +115,22 @@ class WireConnection(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.deadline.close()
+        self.output.lost()
         if self.exchange is not None:
             self.exchange.connection_lost(exc)
-        elif self.exchanges:
+        else:
             self.drop()
-        super().connection_lost(exc)
+        self._maker.connection_lost(exc)
 
     def drop(self) -> None:
         """End the connection and aiohttp's hold on it. Not a close that waits: what is left in the write
         buffer is of no use to anybody, and a downstream that does not read would keep the socket for ever."""
         self.idle.discard(self)
         self.deadline.close()
-        if self.transport is not None and self.transport.get_write_buffer_size():
+        if not self.transport.is_closing() and self.transport.get_write_buffer_size():
             # The end would stand behind what the downstream does not read.
             reset_on_close(self.transport)
-        self.abort()
+        self.transport.abort()
         self.hold.close()
 
     def retire(self) -> None:
@@ -112,12 +141,12 @@ class WireConnection(ResponseHandler):
             self.idle = _NOWHERE
 
     def pause_writing(self) -> None:
-        super().pause_writing()
+        self.output.pause()
         if self.exchange is not None:
             self.exchange.writing_paused()
 
     def resume_writing(self) -> None:
-        super().resume_writing()
+        self.output.resume()
         if self.exchange is not None:
             self.exchange.writing_resumed()
 
@@ -126,3 +155,11 @@ class WireConnection(ResponseHandler):
             self.exchange.expired()
         else:
             self.drop()
+
+
+class Connecting(ResponseHandler):
+    """What aiohttp's connector makes a connection with; a WireConnection takes over from it."""
+
+    def data_received(self, data: bytes) -> None:
+        """A downstream that speaks before it was asked does not speak HTTP/1.1."""
+        self.abort()

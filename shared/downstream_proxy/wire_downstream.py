@@ -23,17 +23,15 @@ from aiohttp.connector import Connection
 
 from .connecting import Address, connect_error, make_session, watch_name
 from .downstream import DownstreamResponse
+from .errors import ErrorKind, ProxyError
 from .message import OutgoingRequest
 from .settings import DownstreamSettings
-from .wire_connection import IdleConnections, WireConnection
+from .wire_connection import Connecting, IdleConnections, WireConnection
 from .wire_exchange import WireExchange
 
 
 class UnsupportedAiohttpError(RuntimeError):
     """The installed aiohttp lacks what this module leans on; the message says which version to install."""
-
-
-_HANDLER_INTERFACE = ("is_connected", "abort", "writing_paused", "_drain_helper")
 
 
 def missing_internals() -> list[str]:
@@ -47,8 +45,7 @@ def missing_internals() -> list[str]:
         "BaseConnector._factory": "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names,
         "Connection.protocol": hasattr(Connection, "protocol") and hasattr(Connection, "close"),
         "ResponseHandler's interface": all(
-            hasattr(ResponseHandler, name)
-            for name in ("is_connected", "abort", "writing_paused", "_drain_helper")
+            hasattr(ResponseHandler, name) for name in ("abort", "connection_lost", "is_connected")
         ),
     }
     return [name for name, there in found.items() if not there]
@@ -81,7 +78,7 @@ class WireDownstream:
         session = self._session = make_session(self._settings)
         connector = session.connector
         assert connector is not None
-        connector._factory = functools.partial(WireConnection, loop=loop)  # type: ignore[assignment]
+        connector._factory = functools.partial(Connecting, loop=loop)  # type: ignore[assignment]
         self._loop = loop
         self._connect = connector.connect
         self._timeout = session.timeout
@@ -107,23 +104,11 @@ class WireDownstream:
         if connection is None:
             connection = await self._connect_anew(request, finished)
         exchange = WireExchange(connection, request, self._settings, finished, self._loop)
-        exchange.start(_head_bytes(request))
         try:
-            head = await exchange.head
+            return await exchange.start(_head_bytes(request))
         except asyncio.CancelledError:
             exchange.abort()
             raise
-        return DownstreamResponse(
-            head.status,
-            head.reason,
-            head.headers,
-            head.connection,
-            head.content_length,
-            head.has_content(request.method),
-            exchange.body,
-            exchange.abort,
-            exchange.take_over if head.status == 101 else None,
-        )
 
     async def _connect_anew(self, request: OutgoingRequest, finished: Callable[[], None]) -> WireConnection:
         began = time.perf_counter()
@@ -137,9 +122,15 @@ class WireDownstream:
             raise
         finally:
             request.connect += time.perf_counter() - began
-        connection = hold.protocol
-        assert isinstance(connection, WireConnection)
-        connection.hold, connection.idle = hold, self._idle
+        maker = hold.protocol
+        assert isinstance(maker, Connecting)
+        transport = maker.transport
+        if transport is None or transport.is_closing():
+            # Gone between the connection's making and now, before anybody was there to be told.
+            hold.close()
+            finished()
+            raise ProxyError(ErrorKind.REQUEST_NOT_TAKEN)
+        connection = WireConnection(hold, maker, transport, self._idle, self._loop)
         if self._watch is not None:
             self._watch.add(connection)
         return connection
@@ -148,16 +139,15 @@ class WireDownstream:
 def _head_bytes(request: OutgoingRequest) -> bytes:
     """The request head as it goes on the wire, with the one framing this message has (RFC 9112, section
     6)."""
-    parts = [b"%b %b HTTP/1.1\r\n" % (request.method, request.target)]
-    for name, value in request.headers:
-        parts += (name, b": ", value, b"\r\n")
+    lines = [b"%b %b HTTP/1.1" % (request.method, request.target)]
+    lines += [b"%b: %b" % pair for pair in request.headers]
     if request.content_length is not None:
-        parts.append(b"Content-Length: %d\r\n" % request.content_length)
+        lines.append(b"Content-Length: %d" % request.content_length)
     elif request.body is not None:
-        parts.append(b"Transfer-Encoding: chunked\r\n")
+        lines.append(b"Transfer-Encoding: chunked")
     if request.expects_continue:
-        parts.append(b"Expect: 100-continue\r\n")
+        lines.append(b"Expect: 100-continue")
     if request.upgrade:
-        parts.append(b"Connection: Upgrade\r\nUpgrade: %b\r\n" % request.upgrade)
-    parts.append(b"\r\n")
-    return b"".join(parts)
+        lines.append(b"Connection: Upgrade\r\nUpgrade: %b" % request.upgrade)
+    lines.append(b"\r\n")
+    return b"\r\n".join(lines)

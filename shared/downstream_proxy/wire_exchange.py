@@ -10,7 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Callable
 
-from .downstream import UpgradedConnection, UpgradedEvents
+from .downstream import DownstreamResponse, UpgradedConnection, UpgradedEvents
 from .errors import ErrorKind, ProxyError, Stage
 from .http1.response_body import ResponseBody
 from .http1.response_head import ResponseHead
@@ -28,54 +28,80 @@ CONTINUE_SECONDS = 1.0
 class WireExchange:
     """One request and its response on one connection. Implements ResponseEvents."""
 
+    __slots__ = (
+        "_answer",
+        "_connection",
+        "_continue",
+        "_finished",
+        "_loop",
+        "_pump",
+        "_request",
+        "_response",
+        "_reused",
+        "_sent",
+        "_timeouts",
+        "_tunnel",
+        "_tunnel_rest",
+        "body",
+        "reader",
+    )
+
     def __init__(
         self,
-        protocol: WireConnection,
+        connection: WireConnection,
         request: OutgoingRequest,
         settings: DownstreamSettings,
         finished: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        self._protocol = protocol
-        assert protocol.transport is not None
-        self._transport: asyncio.Transport = protocol.transport
+        self._connection = connection
         self._request = request
         self._timeouts = settings.timeouts
         self._finished: Callable[[], None] | None = finished
         self._loop = loop
-        self._reused = protocol.exchanges > 0
+        self._reused = connection.exchanges > 0
         self._sent = request.body is None
         self._pump: asyncio.Task[None] | None = None
         self._continue: asyncio.TimerHandle | None = None
         self._tunnel: UpgradedEvents | None = None
         self._tunnel_rest = b""
+        self._response: DownstreamResponse | None = None
         self.body = ResponseBody(loop, self._pause, self._resume)
         self.reader = ResponseReader(
             self, self.body, request.method, request.upgrade, settings.limits.max_response_head
         )
-        self.head: asyncio.Future[ResponseHead] = loop.create_future()
-        protocol.exchange = self
-        protocol.exchanges += 1
+        self._answer: asyncio.Future[DownstreamResponse] | None = loop.create_future()
+        connection.exchange = self
+        connection.exchanges += 1
 
     # --- sending
 
-    def start(self, head: bytes) -> None:
-        """Write the head, and the body as far as it is there; the rest follows in a task."""
+    def start(self, head: bytes) -> asyncio.Future[DownstreamResponse]:
+        """Write the head, and the body as far as it is there; the rest follows in a task.
+
+        What is returned is the response, once its head and what came with it are in order, or a ProxyError.
+        """
+        answer = self._answer
+        assert answer is not None
+        self._write_request(head)
+        return answer
+
+    def _write_request(self, head: bytes) -> None:
         body = self._request.body
         if body is None:
-            self._transport.write(head)
+            self._connection.output.send((head,))
             self._request_sent()
         elif self._request.expects_continue and not body.is_eof():
-            self._transport.write(head)
+            self._connection.output.send((head,))
             self._continue = self._loop.call_later(CONTINUE_SECONDS, self._start_pump)
-            self._protocol.deadline.start(self._timeouts.head)
+            self._connection.deadline.start(self._timeouts.head)
         else:
             try:
                 data = body.read_nowait()
             except ProxyError as error:
                 self._give_up(error)
                 return
-            self._transport.writelines((head, *self._framed(data)))
+            self._connection.output.send((head, *self._framed(data)))
             if body.at_eof():
                 self._body_sent()
             else:
@@ -99,14 +125,11 @@ class WireExchange:
             self._pump = self._loop.create_task(self._send_body(body))
 
     async def _send_body(self, body: Body) -> None:
-        protocol, transport = self._protocol, self._transport
+        output = self._connection.output
         try:
             while data := await body.readany():
-                if transport.is_closing():
-                    return
-                transport.writelines(self._framed(data))
-                if protocol.writing_paused:
-                    await protocol._drain_helper()
+                output.send(self._framed(data))
+                await output.drain()
         except ProxyError as error:
             # The client's body broke off: the downstream must not take what it has for the whole.
             self._give_up(error)
@@ -118,36 +141,37 @@ class WireExchange:
 
     def _body_sent(self) -> None:
         if self._request.content_length is None:
-            self._transport.write(b"0\r\n\r\n")
+            self._connection.output.send((b"0\r\n\r\n",))
         self._sent = True
         self._request_sent()
 
     def _request_sent(self) -> None:
-        if not self.head.done():
-            self._protocol.deadline.start(self._timeouts.head)
+        if self._answer is not None:
+            self._connection.deadline.start(self._timeouts.head)
 
     def writing_paused(self) -> None:
         if self.reader.head is None:
-            self._protocol.deadline.start(self._timeouts.read_idle)
+            self._connection.deadline.start(self._timeouts.read_idle)
         if self._tunnel is not None:
             self._tunnel.pause_client()
 
     def writing_resumed(self) -> None:
         if self.reader.head is None:
             # The last piece may have been what paused: then it is the answer's head that is waited for.
-            self._protocol.deadline.start(self._timeouts.head if self._sent else None)
+            self._connection.deadline.start(self._timeouts.head if self._sent else None)
         if self._tunnel is not None:
             self._tunnel.resume_client()
 
     # --- receiving
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: memoryview) -> None:
         if self._tunnel is not None:
-            self._tunnel.downstream_data(data)
+            self._tunnel.downstream_data(bytes(data))
             return
         if self.reader.head is not None:
-            self._protocol.deadline.start(self._timeouts.read_idle)
+            self._connection.deadline.start(self._timeouts.read_idle)
         self.reader.feed(data)
+        self.body.flush()
 
     def connection_lost(self, error: BaseException | None) -> None:
         if self._tunnel is not None:
@@ -159,6 +183,7 @@ class WireExchange:
             self._give_up(self._silent_end(error))
         else:
             self.reader.eof(error is None)
+            self.body.flush()
 
     def _silent_end(self, error: BaseException | None) -> ProxyError:
         if isinstance(error, ssl.SSLError):
@@ -179,13 +204,13 @@ class WireExchange:
 
     def _pause(self) -> None:
         # The client is slow now, not the downstream: its silence is not counted while we do not listen.
-        self._transport.pause_reading()
-        self._protocol.deadline.stop()
+        self._connection.transport.pause_reading()
+        self._connection.deadline.stop()
 
     def _resume(self) -> None:
         if self._finished is not None:
-            self._transport.resume_reading()
-            self._protocol.deadline.start(self._timeouts.read_idle)
+            self._connection.transport.resume_reading()
+            self._connection.deadline.start(self._timeouts.read_idle)
 
     # --- ResponseEvents
 
@@ -194,10 +219,41 @@ class WireExchange:
             self._start_pump()
 
     def head_received(self, head: ResponseHead) -> None:
-        if self._finished is not None:
-            self._protocol.deadline.start(self._timeouts.read_idle)
-        if not self.head.done():
-            self.head.set_result(head)
+        self._connection.deadline.start(self._timeouts.read_idle)
+        response = self._response = self._as_response(head)
+        if (on_head := self._request.on_head) is not None:
+            self._request.on_head = None
+            on_head(response)
+
+    def answer_begun(self) -> None:
+        response, self._response = self._response, None
+        if response is not None:
+            self._resolve(response)
+
+    def _resolve(self, outcome: DownstreamResponse | ProxyError) -> None:
+        """Tell the sender, once. The future is let go: what it holds refers to this exchange."""
+        answer, self._answer = self._answer, None
+        if answer is None or answer.done():
+            return
+        if isinstance(outcome, ProxyError):
+            answer.set_exception(outcome)
+            # Nobody may be waiting any more; an exception that nobody fetches is not worth a warning then.
+            answer.exception()
+        else:
+            answer.set_result(outcome)
+
+    def _as_response(self, head: ResponseHead) -> DownstreamResponse:
+        return DownstreamResponse(
+            head.status,
+            head.reason,
+            head.headers,
+            head.connection,
+            head.content_length,
+            head.has_content(self._request.method),
+            self.body,
+            self.abort,
+            self.take_over if head.status == 101 else None,
+        )
 
     def upgraded(self, head: ResponseHead, rest: bytes) -> None:
         try:
@@ -205,11 +261,10 @@ class WireExchange:
         except ProxyError as error:
             self._give_up(error)
             return
-        self._protocol.deadline.stop()
+        self._connection.deadline.stop()
         self._tunnel_rest = rest
-        self._transport.pause_reading()
-        if not self.head.done():
-            self.head.set_result(head)
+        self._connection.transport.pause_reading()
+        self._resolve(self._as_response(head))
 
     def finished(self, reusable: bool) -> None:
         self._release(reusable and self._sent)
@@ -225,28 +280,28 @@ class WireExchange:
         if self._tunnel_rest:
             events.downstream_data(self._tunnel_rest)
             self._tunnel_rest = b""
-        if self._transport.is_closing():
+        if self._connection.transport.is_closing():
             # It ended between the 101 and now, when nobody was there to be told.
             self._loop.call_soon(events.downstream_lost)
-        self._transport.resume_reading()
+        self._connection.transport.resume_reading()
         return self
 
     def write(self, data: bytes) -> None:
-        self._transport.write(data)
+        self._connection.transport.write(data)
 
     def pause_reading(self) -> None:
-        self._transport.pause_reading()
+        self._connection.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        self._transport.resume_reading()
+        self._connection.transport.resume_reading()
 
     def write_eof(self) -> None:
-        if self._transport.can_write_eof() and not self._transport.is_closing():
-            self._transport.write_eof()
+        if self._connection.transport.can_write_eof() and not self._connection.transport.is_closing():
+            self._connection.transport.write_eof()
 
     def close(self) -> None:
         """End an upgraded connection after what was written."""
-        self._transport.close()
+        self._connection.transport.close()
 
     def abort(self) -> None:
         """Give the exchange up; the downstream sees its connection end at once."""
@@ -255,10 +310,8 @@ class WireExchange:
     def _give_up(self, error: ProxyError) -> None:
         self.reader.done = True
         self.body.fail(error)
-        if not self.head.done():
-            self.head.set_exception(error)
-            # Nobody may be waiting any more; an exception that nobody fetches is not worth a warning then.
-            self.head.exception()
+        self._response = None
+        self._resolve(error)
         self._release(False)
 
     def _release(self, reusable: bool) -> None:
@@ -274,12 +327,16 @@ class WireExchange:
             and self._pump is not asyncio.current_task(self._loop)
         ):
             self._pump.cancel()
-        protocol = self._protocol
-        protocol.exchange = None
+        # What refers to this exchange goes, so that it is freed now and not by the garbage collector.
+        self._request.on_head = None
+        self.body.detach()
+        self.reader.detach()
+        connection = self._connection
+        connection.exchange = None
         if reusable:
             # The content may still wait in memory for a slow client; the connection does not wait with it.
-            self._transport.resume_reading()
-            protocol.idle.put(protocol)
+            connection.transport.resume_reading()
+            connection.idle.put(connection)
         else:
-            protocol.drop()
+            connection.drop()
         finished()

@@ -113,6 +113,10 @@ class BalancedDownstream:
             address = self._addresses[affinity.owner(key, [one.index for one in usable])]
         else:
             address = self.roster.choose(request.tried)
+        cookie = affinity.set_cookie(key, address.index) if affinity is not None else None
+        if cookie is not None:
+            # The head is not to leave before the cookie is in it.
+            request.on_head = None
         request.address = address.url
         if self._writes_host:
             request.headers[0] = address.host
@@ -134,7 +138,7 @@ class BalancedDownstream:
                 exchange.told_nothing()
             raise
         exchange.answered(response)
-        if affinity is not None and (cookie := affinity.set_cookie(key, address.index)) is not None:
+        if cookie is not None:
             response.headers.append(cookie)
         return response
 

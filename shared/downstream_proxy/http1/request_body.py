@@ -88,10 +88,13 @@ class BodyReceiver:
         """Reading stopped on our own account: this period says nothing about the client."""
         self._was_paused = True
 
-    def too_slow(self, least: float) -> bool:
-        """Whether fewer than `least` bytes (and none is always too few) came since the last call."""
+    def period_ended(self, least: float, asked: bool) -> None:
+        """Fail the body when fewer than `least` bytes (and none is always too few) came since the last call.
+
+        asked: whether the client was told to send; one that waits for 100 (Continue) does as it should.
+        """
         came, self._since = self._size - self._since, self._size
         if self._was_paused:
             self._was_paused = False
-            return False
-        return came < max(1.0, least)
+        elif came < max(1.0, least) and (asked or self._size):
+            self.fail(ProxyError(ErrorKind.REQUEST_BODY_TIMEOUT))

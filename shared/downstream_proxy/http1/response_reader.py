@@ -10,8 +10,12 @@ from typing import Protocol
 
 from ..errors import ErrorKind, ProxyError
 from .chunked import ChunkedDecoder, ChunkedError
+from .output import Piece
 from .response_body import ResponseBody
 from .response_head import ResponseHead, parse_response_head
+
+_LIKELY_HEAD = 2048
+"""Bytes of a first read that are looked through for a head before the rest is."""
 
 MAX_INTERIM = 32
 """1xx responses before a final one; more are a flood (RFC 9110, section 15.2 sets no bound)."""
@@ -26,6 +30,9 @@ class ResponseEvents(Protocol):
     def head_received(self, head: ResponseHead) -> None:
         """The final head came; content goes to the body from here on."""
 
+    def answer_begun(self) -> None:
+        """What came with the final head was in order too."""
+
     def upgraded(self, head: ResponseHead, rest: bytes) -> None:
         """The 101 came; the connection's bytes are no longer HTTP. `rest` are the first of them."""
 
@@ -34,6 +41,20 @@ class ResponseEvents(Protocol):
 
     def failed(self, error: ProxyError) -> None:
         """The response will never be whole."""
+
+
+class _Nobody:
+    """Does not want to know. Implements ResponseEvents."""
+
+    def interim(self, status: int) -> None: ...
+    def head_received(self, head: ResponseHead) -> None: ...
+    def answer_begun(self) -> None: ...
+    def upgraded(self, head: ResponseHead, rest: bytes) -> None: ...
+    def finished(self, reusable: bool) -> None: ...
+    def failed(self, error: ProxyError) -> None: ...
+
+
+_NOBODY = _Nobody()
 
 
 class ResponseReader:
@@ -73,13 +94,22 @@ class ResponseReader:
         """Not one byte of a response has come."""
         return self.head is None and not self._buffer and not self._interims
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: Piece) -> None:
+        """Take what was received; a memoryview is good until this returns and the body was flushed."""
         if self.done:
             return
-        if self.head is None:
-            self._feed_head(data)
-        else:
+        if self.head is not None:
             self._feed_content(data)
+        elif self._buffer:
+            self._feed_head(self._buffer + data, b"", max(0, len(self._buffer) - 3))
+        else:
+            # Most heads are small, and what follows them may be much.
+            self._feed_head(bytes(data[:_LIKELY_HEAD]), data[_LIKELY_HEAD:], 0)
+
+    def detach(self) -> None:
+        """Nobody wants to know any more; what was waited on is freed."""
+        self.done = True
+        self._events = _NOBODY
 
     def eof(self, clean: bool) -> None:
         """The downstream closed the connection; `clean` when it was no reset."""
@@ -93,12 +123,14 @@ class ResponseReader:
         else:
             self._fail(ProxyError(ErrorKind.RESPONSE_INCOMPLETE))
 
-    def _feed_head(self, data: bytes) -> None:
-        scanned = max(0, len(self._buffer) - 3)
-        if self._buffer:
-            data = self._buffer + data
+    def _feed_head(self, data: bytes, rest: Piece, scanned: int) -> None:
+        """`data` may hold a head, `rest` follows it; nothing ends before `scanned`."""
         while True:
             end = data.find(b"\r\n\r\n", scanned)
+            if end < 0 and rest:
+                scanned = max(0, len(data) - 3)
+                data, rest = data + rest, b""
+                continue
             if end < 0 or end + 4 > self._max_head:
                 self._head_incomplete(data)
                 return
@@ -112,7 +144,7 @@ class ResponseReader:
             data, scanned = data[end + 4 :], 0
             if head.status == 101:
                 self.head, self.done = head, True
-                self._events.upgraded(head, data)
+                self._events.upgraded(head, data + rest)
                 return
             if head.status >= 200:
                 break
@@ -124,7 +156,7 @@ class ResponseReader:
             if self.done:
                 return
         self._buffer = b""
-        self._begin_content(head, data)
+        self._begin_content(head, data, rest)
 
     def _head_incomplete(self, data: bytes) -> None:
         self._buffer = data
@@ -139,7 +171,7 @@ class ResponseReader:
                 ErrorKind.UPGRADE_FAILED, "The downstream switched to a protocol nobody asked for"
             )
 
-    def _begin_content(self, head: ResponseHead, data: bytes) -> None:
+    def _begin_content(self, head: ResponseHead, data: bytes, rest: Piece) -> None:
         self.head = head
         if not head.has_content(self._method):
             self._left = 0
@@ -148,23 +180,23 @@ class ResponseReader:
             self._left = None
         else:
             self._left = head.content_length
+        events = self._events
+        events.head_received(head)
         if self._left == 0:
             # Bytes that nobody may send here would be taken for the next response: the connection ends with
             # this one.
-            self._finish(head.keep_alive and not data)
-            self._events.head_received(head)
-            return
-        if data:
-            self._feed_content(data)
-            if self.done and not self.body.complete:
-                # Broken in the bytes that came with the head: an error is still ours to send.
-                return
-        self._events.head_received(head)
+            self._finish(head.keep_alive and not data and not rest)
+        if data and not self.done:
+            self._feed_content(data, followed=bool(rest))
+        if rest and not self.done:
+            self._feed_content(rest)
+        if self.body.error is None:
+            events.answer_begun()
 
-    def _feed_content(self, data: bytes) -> None:
+    def _feed_content(self, data: Piece, followed: bool = False) -> None:
         assert self.head is not None
         if self._decoder is not None:
-            self._feed_chunks(self._decoder, data, self.head)
+            self._feed_chunks(self._decoder, bytes(data), self.head, followed)
         elif self._left is None:
             self.body.feed(data)
         else:
@@ -174,9 +206,9 @@ class ResponseReader:
             self._left -= len(data)
             self.body.feed(data)
             if self._left == 0:
-                self._finish(self.head.keep_alive and extra <= 0)
+                self._finish(self.head.keep_alive and extra <= 0 and not followed)
 
-    def _feed_chunks(self, decoder: ChunkedDecoder, data: bytes, head: ResponseHead) -> None:
+    def _feed_chunks(self, decoder: ChunkedDecoder, data: bytes, head: ResponseHead, followed: bool) -> None:
         try:
             for chunk in decoder.feed(data):
                 self.body.feed(chunk)
@@ -185,7 +217,7 @@ class ResponseReader:
             return
         if decoder.done:
             self.body.trailers = decoder.trailers
-            self._finish(head.keep_alive and not decoder.rest)
+            self._finish(head.keep_alive and not decoder.rest and not followed)
 
     def _finish(self, reusable: bool) -> None:
         self.done = True

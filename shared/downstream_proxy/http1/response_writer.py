@@ -1,6 +1,6 @@
 """A response on its way to the client: header pairs in, exactly one framing out.
 
-Knows RFC 9112 and an asyncio transport; knows neither where the response comes from nor which framework
+Knows RFC 9112 and the connection's output; knows neither where the response comes from nor which framework
 serves it.
 """
 
@@ -9,32 +9,39 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 
 from ..message import HeaderPairs
+from .output import Output, Piece
 
 BODYLESS_STATUS = frozenset({204, 304})
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class ResponseWriter:
-    """Writes one response: a ResponseSink. The order of calls is start, write any number of times, then end
-    or abort.
+def _always() -> bool:
+    return True
 
-    transport: where to. drain: waits while the transport's buffer is over its high-water mark.
-    method, minor: of the request; they decide framing (RFC 9112, section 6.3) and persistence.
-    keep_alive: whether the connection may be used again; read it after the end, as framing can rule it out.
+
+class ResponseWriter:
+    """Writes one response: a ResponseSink and a BodySink. The order is start, content, then end or abort.
+
+    As a BodySink it collects pieces until flush: begin, put any number of times, finish. method, minor: of
+    the request; they decide framing (RFC 9112, section 6.3) and persistence. keep_alive: whether the
+    connection may be used again; read it after the end, as framing can rule it out. may_persist: asked when
+    the head is composed.
     """
 
     __slots__ = (
         "_chunked",
-        "_drain",
         "_left",
+        "_may_persist",
         "_method",
         "_minor",
-        "_pending",
+        "_output",
+        "_pieces",
+        "_sent",
         "_transport",
         "bytes_written",
         "ended",
@@ -45,27 +52,36 @@ class ResponseWriter:
     def __init__(
         self,
         transport: asyncio.Transport,
-        drain: Callable[[], Awaitable[None]],
+        output: Output,
         method: bytes,
         minor: int,
         keep_alive: bool,
+        may_persist: Callable[[], bool] = _always,
     ) -> None:
         self._transport = transport
-        self._drain = drain
+        self._output = output
         self._method = method
         self._minor = minor
-        self._pending = b""
+        self._may_persist = may_persist
+        self._pieces: list[Piece] = []
         self._chunked = False
         self._left: int | None = None
+        self._sent = False
         self.keep_alive = keep_alive
         self.started = False
         self.ended = False
         self.bytes_written = 0
 
-    async def start(
-        self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None
-    ) -> None:
-        """Compose the head; it leaves with the first body bytes, or with flush.
+    @property
+    def output(self) -> Output:
+        return self._output
+
+    @property
+    def paused(self) -> bool:
+        return self._output.paused
+
+    def begin(self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None) -> None:
+        """Compose the head; it leaves with the first content, or with flush.
 
         headers: without framing and connection fields, but with Content-Length when `length` is known (or
         when the response has no content and the field is only told, as for HEAD). length: of the content in
@@ -73,66 +89,86 @@ class ResponseWriter:
         """
         if reason is None:
             reason = _REASONS.get(status, b"")
-        parts = [b"HTTP/1.1 %d %b\r\n" % (status, reason)]
-        for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
+        lines = [b"HTTP/1.1 %d %b" % (status, reason)]
+        lines += [b"%b: %b" % pair for pair in headers]
         if self._method == b"HEAD" or status in BODYLESS_STATUS:
             self._left = 0
         elif length is not None:
             self._left = length
         elif self._minor:
             self._chunked = True
-            parts.append(b"Transfer-Encoding: chunked\r\n")
+            lines.append(b"Transfer-Encoding: chunked")
         else:
             self.keep_alive = False
-        if not self.keep_alive:
-            parts.append(b"Connection: close\r\n")
+        if not (self.keep_alive and self._may_persist()):
+            self.keep_alive = False
+            lines.append(b"Connection: close")
         elif not self._minor:
-            parts.append(b"Connection: keep-alive\r\n")
-        parts.append(b"\r\n")
-        self._pending = b"".join(parts)
+            lines.append(b"Connection: keep-alive")
+        lines.append(b"\r\n")
+        self._pieces.append(b"\r\n".join(lines))
         self.started = True
 
-    def write_nowait(self, data: bytes) -> None:
-        """Write content without waiting for the client to take it. Raises ValueError beyond the announced
-        length."""
+    def put(self, data: Piece) -> None:
+        """Add content, to leave with the next flush. Raises ValueError beyond the announced length."""
+        size = len(data)
         if self._left is not None:
-            self._left -= len(data)
+            self._left -= size
             if self._left < 0:
                 raise ValueError("more content than announced")
-        self.bytes_written += len(data)
-        pending, self._pending = self._pending, b""
+        self.bytes_written += size
         if self._chunked:
-            self._transport.writelines((pending, b"%x\r\n" % len(data), data, b"\r\n"))
-        elif pending:
-            self._transport.writelines((pending, data))
+            self._pieces += (b"%x\r\n" % size, data, b"\r\n")
         else:
-            self._transport.write(data)
+            self._pieces.append(data)
+
+    def finish(self, trailers: HeaderPairs | None = None) -> None:
+        """Complete the response; one that is shorter than announced is aborted instead."""
+        if self._left:
+            self.abort()
+            return
+        if self._chunked:
+            section = b"".join(b"%b: %b\r\n" % pair for pair in trailers or ())
+            self._pieces.append(b"0\r\n%b\r\n" % section)
+        self.ended = True
+
+    def flush(self) -> None:
+        pieces = self._pieces
+        if pieces:
+            self._pieces = []
+            self._sent = True
+            self._output.send(pieces)
+
+    def retract(self) -> bool:
+        """Forget the response, so that another can be started; False when some of it is on its way."""
+        if self._sent:
+            return False
+        self._pieces.clear()
+        self._chunked = self.started = self.ended = False
+        self._left = None
+        return True
+
+    # --- a ResponseSink
+
+    async def start(
+        self, status: int, reason: bytes | None, headers: HeaderPairs, length: int | None
+    ) -> None:
+        self.begin(status, reason, headers, length)
 
     async def write(self, data: bytes) -> None:
         """Write content, then wait while the client is slower than we are."""
         if data:
-            self.write_nowait(data)
-            await self._drain()
+            self.put(data)
+            self.flush()
+            await self._output.drain()
 
-    async def flush(self) -> None:
+    async def flush_head(self) -> None:
         """Let the head leave by itself."""
-        if self._pending:
-            pending, self._pending = self._pending, b""
-            self._transport.write(pending)
+        self.flush()
 
     async def end(self, trailers: HeaderPairs | None = None) -> None:
-        """Complete the response; a response shorter than announced is aborted instead."""
-        if self._left:
-            self.abort()
-            return
-        pending, self._pending = self._pending, b""
-        if self._chunked:
-            section = b"".join(b"%b: %b\r\n" % pair for pair in trailers or ())
-            self._transport.write(b"%b0\r\n%b\r\n" % (pending, section))
-        elif pending:
-            self._transport.write(pending)
-        self.ended = True
+        self.finish(trailers)
+        self.flush()
 
     def abort(self) -> None:
         """Break the response off so that no client can take it for whole.
@@ -142,7 +178,7 @@ class ResponseWriter:
         """
         self.keep_alive = False
         self.ended = True
-        self._pending = b""
+        self._pieces.clear()
         if self._left is None and not self._chunked:
             reset_on_close(self._transport)
             self._transport.abort()

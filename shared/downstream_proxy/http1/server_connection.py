@@ -17,9 +17,10 @@ from ..errors import ErrorKind, ProxyError
 from ..message import IncomingRequest
 from ..peers import Flow
 from ..timers import Deadline
+from .output import Output
 from .request_body import BodyReceiver
 from .request_head import RequestHead, hopeless, parse_request_head
-from .response_writer import reset_on_close
+from .response_writer import ResponseWriter, reset_on_close
 from .server_rules import (
     BODY_BUFFER,
     LINGER_SECONDS,
@@ -59,6 +60,7 @@ class ServerConnection:
         self._body_asked = True
         self._lingering: asyncio.Future[None] | None = None
         self.transport = transport
+        self.output = Output(transport)
         self._flow = Flow(transport, loop, connections.unread, rules.response_idle, self.abort, self._stuck)
         connections.add(self)
         self._connections = connections
@@ -67,7 +69,6 @@ class ServerConnection:
         self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
         self._deadline.start(rules.head_timeout)
 
-    @property
     def may_keep_alive(self) -> bool:
         """False once the connection is to end with the present response, because we are going down or because
         the response came before the whole request did: the client may never send the rest."""
@@ -103,17 +104,20 @@ class ServerConnection:
         if self._tunnel is not None:
             # In any state: a tunnel that is given up has to hear of it too.
             self._tunnel.connection_lost()
+        self.output.lost()
         self._gone()
         self._deadline.close()
         self._flow.lost()
         self._connections.discard(self)
 
     def writing_paused(self) -> None:
+        self.output.pause()
         self._flow.full()
         if self._tunnel is not None:
             self._tunnel.writing_paused()
 
     def writing_resumed(self) -> None:
+        self.output.resume()
         self._flow.room()
         if self._tunnel is not None:
             self._tunnel.writing_resumed()
@@ -219,6 +223,11 @@ class ServerConnection:
             head.upgrade,
             self.send_continue,
         )
+
+    def writer(self, head: RequestHead) -> ResponseWriter:
+        """What writes the response to this request."""
+        keep_alive, still = head.keep_alive, self.may_keep_alive
+        return ResponseWriter(self.transport, self.output, head.method, head.minor, keep_alive, still)
 
     def response_done(self, keep_alive: bool) -> None:
         """The response was written whole. Goes on to the next request, or closes."""
@@ -333,12 +342,8 @@ class ServerConnection:
             if receiver is not None and receiver.receiving:
                 if self._reading_paused:
                     receiver.paused()
-                if receiver.awaiting_first_byte and not self._body_asked:
-                    # The client waits for 100 (Continue), as it should.
-                    self._deadline.start(self._rules.body_idle)
-                elif receiver.too_slow(self._rules.body_idle * self._rules.min_body_rate):
-                    receiver.fail(ProxyError(ErrorKind.REQUEST_BODY_TIMEOUT))
-                else:
+                receiver.period_ended(self._rules.body_idle * self._rules.min_body_rate, self._body_asked)
+                if receiver.receiving:
                     self._deadline.start(self._rules.body_idle)
         elif self._state is State.LINGERING:
             self._gone()

@@ -1,0 +1,111 @@
+"""The sending side of one connection: pieces in, as few system calls and copies as the kernel allows.
+
+What it is for: handing bytes to the kernel at once, straight from the buffer that they were received in, and
+knowing when the other end is slower than we are.
+What it must not know: HTTP, what the bytes mean, which framework made the connection.
+
+A transport keeps what it is given until the end of the loop's turn, so a buffer that the next read overwrites
+would have to be copied for it. While the transport holds nothing back, a plain socket is written to directly
+instead; whatever the kernel does not take goes the transport's way, and so do TLS and every error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+Piece: TypeAlias = bytes | memoryview
+"""Bytes to send. A memoryview is valid only during the call that it is given to."""
+
+_MOST_PIECES = 512
+"""Pieces of one call; IOV_MAX is 1024 on Linux and macOS."""
+
+
+class Output:
+    """What goes out on `transport`.
+
+    paused: the other end is slower than we are. on_writable: called when it has caught up.
+    drain: waits in the server's own way instead; then nothing is known of `paused`, and `relays` is False.
+    """
+
+    __slots__ = ("_drain", "_fd", "_lost", "_transport", "_waiters", "on_writable", "paused", "relays")
+
+    def __init__(
+        self, transport: asyncio.Transport, drain: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
+        self._transport = transport
+        self._drain = drain
+        self._fd = _plain_socket(transport)
+        self._waiters: list[asyncio.Future[None]] = []
+        self._lost = False
+        self.paused = False
+        self.relays = drain is None
+        self.on_writable: Callable[[], None] | None = None
+
+    def send(self, pieces: Sequence[Piece]) -> None:
+        """Send `pieces` in order, behind all that was sent before. Never waits; on a connection that is
+        closing they go nowhere."""
+        transport = self._transport
+        if transport.is_closing():
+            # Its descriptor may be another connection's already.
+            return
+        if self._fd < 0 or transport.get_write_buffer_size():
+            transport.write(b"".join(pieces))
+            return
+        if len(pieces) > _MOST_PIECES:
+            pieces = (b"".join(pieces),)
+        try:
+            sent = os.writev(self._fd, pieces)
+        except OSError:
+            # Full, or broken: the transport finds out which, and tells its protocol.
+            sent = 0
+        if sent < sum(map(len, pieces)):
+            transport.write(b"".join(pieces)[sent:])
+
+    async def drain(self) -> None:
+        """Wait while the other end is slower than we are. Raises ConnectionResetError when it has gone."""
+        if self._drain is not None:
+            await self._drain()
+        elif self._lost:
+            raise ConnectionResetError("the connection is lost")
+        elif self.paused:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            await waiter
+
+    # --- told by the connection's protocol
+
+    def pause(self) -> None:
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        self._wake()
+        if self.on_writable is not None:
+            self.on_writable()
+
+    def lost(self) -> None:
+        self._lost = True
+        self.on_writable = None
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if waiter.done():
+                continue
+            if self._lost:
+                waiter.set_exception(ConnectionResetError("the connection is lost"))
+            else:
+                waiter.set_result(None)
+
+
+def _plain_socket(transport: asyncio.Transport) -> int:
+    """The descriptor to write to; -1 when the transport does more with the bytes than send them."""
+    sock = transport.get_extra_info("socket")
+    if sock is None or transport.get_extra_info("sslcontext") is not None:
+        return -1
+    descriptor: int = sock.fileno()
+    return descriptor
