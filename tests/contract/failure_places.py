@@ -31,6 +31,10 @@ timeouts = {{ pool = 0.3 }}
 prefix = "/full"
 url = "http://$ORIGIN"
 pool = {{ max_connections = 1, max_queue = 0 }}
+[downstreams.breaker]
+prefix = "/breaker"
+url = "http://$ORIGIN"
+breaker = {{ failures = 1.0, min_requests = 1, first = 300 }}
 [downstreams.dns]
 prefix = "/dns"
 url = "http://no-such-host.invalid"

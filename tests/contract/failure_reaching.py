@@ -14,7 +14,7 @@ from downstream_proxy.errors import ErrorKind as Kind
 
 from ..origin import Connection, Handler
 from ..recorded import Request
-from ..scripts import ok
+from ..scripts import ok, reply
 from .failure_cases import Cases, Outcome, until_head
 from .lab import Lab, get, post
 
@@ -56,6 +56,13 @@ def no_room_in_the_queue(lab: Lab, target: bytes) -> Outcome:
 def waited_too_long(lab: Lab, target: bytes) -> Outcome:
     with held(lab, b"/single/first"):
         return ask(lab, target)
+
+
+@case(Kind.CIRCUIT_OPEN, "breaker", seen=0)
+def left_alone_after_a_failure(lab: Lab, target: bytes) -> Outcome:
+    lab.origin.script("/breaker/first", reply(b"", close=True))
+    assert lab.ask(post(b"/breaker/first", b"x")).status == 502
+    return ask(lab, target)
 
 
 # -- reaching the downstream: any method may try again when nobody was reached

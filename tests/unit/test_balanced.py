@@ -162,6 +162,19 @@ async def test_failed_request_knows_where_it_failed_and_whether_there_is_another
     assert [len(origin.asked) for origin in lab.origins.values()] == [1, 1, 1]
 
 
+@pytest.mark.parametrize(("header", "elsewhere"), [("Cookie", False), ("X-None", True)])
+async def test_closed_idle_connection_parts_nobody_from_its_address(header: str, elsewhere: bool) -> None:
+    lab = Lab(balance={"affinity_header": header})
+    for origin in lab.origins.values():
+        origin.error = ErrorKind.STALE_CONNECTION
+    request = lab.request()
+    for _ in range(2):
+        with pytest.raises(ProxyError):
+            await lab.send(request)
+    asked = [len(origin.asked) for origin in lab.origins.values() if origin.asked]
+    assert asked == ([1, 1] if elsewhere else [2])
+
+
 @pytest.mark.parametrize(
     ("kind", "counts"),
     [

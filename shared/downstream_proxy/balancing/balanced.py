@@ -126,7 +126,9 @@ class BalancedDownstream:
             response = await address.downstream.send(request, exchange.finished)
         except ProxyError as error:
             exchange.broke(error)
-            request.tried = (*request.tried, address.index)
+            if key is None or error.kind is not ErrorKind.STALE_CONNECTION:
+                # A connection that was closed as idle is no reason to part a client from its address.
+                request.tried = (*request.tried, address.index)
             request.elsewhere = self.roster.elsewhere(request.tried)
             raise
         except BaseException:
