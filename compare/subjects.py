@@ -76,8 +76,9 @@ def _client(library: Library) -> Subject:
     def command(start: Start) -> Launch:
         config = start.write(
             "client.toml",
-            f'log_level = "warning"\n\n[downstreams.default]\nurl = "{start.downstream}"\n'
-            f"pool = {{ max_connections = {start.pool} }}\n{_trust(start)}{start.settings}",
+            f'log_level = "warning"\naccess_log = false\n\n[downstreams.default]\n'
+            f'url = "{start.downstream}"\npool = {{ max_connections = {start.pool} }}\n'
+            f"{_trust(start)}{start.settings}",
         )
         argv = [sys.executable, "-m", f"{_PACKAGE}.clients.serve", "--client", library.name]
         argv += [

@@ -1,9 +1,8 @@
 """aiohttp's ClientSession.
 
-Settings, from its documentation for servers: one session for the life of the application, a connector whose
-limit is the proxy's own, `total` time-out off, DummyCookieJar, no automatic decompression, none of the
-fields it would add, and redirects not followed. Its own retry of idempotent requests on a dead kept
-connection stays on (it cannot be turned off per session by public API).
+Settings, from its documentation for servers: one session for the application, the proxy's own pool limit,
+`total` off, DummyCookieJar, no decompression, none of the fields it would add, redirects not followed. Its
+retry of idempotent requests on a dead kept connection stays on: public API cannot turn it off.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from downstream_proxy.errors import ErrorKind as Kind
 from downstream_proxy.message import OutgoingRequest
 from yarl import URL
 
-from .seam import Answer, Errors, Seam, Upload
+from .seam import Answer, Errors, Seam, Upload, later
 
 ERRORS: Errors = {
     aiohttp.ConnectionTimeoutError: Kind.CONNECT_TIMEOUT,
@@ -22,9 +21,6 @@ ERRORS: Errors = {
     aiohttp.ClientConnectorCertificateError: Kind.TLS_CERTIFICATE,
     aiohttp.ClientSSLError: Kind.TLS_PROTOCOL,
     aiohttp.ClientConnectorError: Kind.CONNECTION_REFUSED,
-    aiohttp.ServerDisconnectedError: Kind.CLOSED_BEFORE_HEAD,
-    aiohttp.ClientOSError: Kind.CLOSED_BEFORE_HEAD,
-    aiohttp.ClientPayloadError: Kind.CLOSED_BEFORE_HEAD,
     aiohttp.ClientResponseError: Kind.MALFORMED_RESPONSE,
     aiohttp.ClientError: Kind.CLOSED_BEFORE_HEAD,
 }
@@ -35,15 +31,13 @@ class AiohttpClient(Seam):
     errors = ERRORS
 
     async def open(self) -> None:
+        keep = self.settings.pool.keep_alive
+        pool = aiohttp.TCPConnector(limit=self.places, keepalive_timeout=keep, ssl=self.tls)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=self.places, keepalive_timeout=self.settings.pool.keep_alive
-            ),
+            connector=pool,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=self.timeouts.connect, sock_read=self.timeouts.head
-            ),
+            timeout=aiohttp.ClientTimeout(None, None, self.timeouts.head, self.timeouts.connect),
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
@@ -57,13 +51,10 @@ class AiohttpClient(Seam):
             headers=self.fields(request),
             data=aiter(upload) if upload else None,
             allow_redirects=False,
+            expect100=request.expects_continue,
         )
-
-        async def close() -> None:
-            response.close()
-
-        reason = (response.reason or "").encode("latin-1", "replace")
-        return Answer(response.status, reason, list(response.raw_headers), response.content.iter_any(), close)
+        headers, chunks = list(response.raw_headers), response.content.iter_any()
+        return Answer(response.status, self.phrase(response.reason), headers, chunks, later(response.close))
 
 
 make_downstream = AiohttpClient

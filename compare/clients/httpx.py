@@ -1,9 +1,9 @@
 """httpx.AsyncClient.
 
-Settings, from its documentation: one client for the life of the application; pool limits the proxy's own;
-time-outs set one by one (it has no time-out for the head alone: `read` is used for head and body); the
-fields it would add are taken out of the client; `trust_env` off. Cookies cannot be turned off: its public
-`Cookies` jar is emptied by passing an opener that keeps nothing.
+Settings, from its documentation: one client for the application, the proxy's own pool limits, time-outs one
+by one (`read` stands for head and body: it has none for the head alone), no fields of its own, `trust_env`
+off. Cookies cannot be turned off, so it is given a jar whose policy keeps none; the target goes by its
+documented `target` extension, as its URL would be normalised.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ ERRORS: Errors = {
     httpx.PoolTimeout: Kind.QUEUE_TIMEOUT,
     httpx.ConnectError: Kind.CONNECTION_REFUSED,
     httpx.WriteError: Kind.REQUEST_NOT_TAKEN,
-    httpx.NetworkError: Kind.CLOSED_BEFORE_HEAD,
-    httpx.RemoteProtocolError: Kind.CLOSED_BEFORE_HEAD,
-    httpx.RequestError: Kind.MALFORMED_RESPONSE,
+    httpx.RequestError: Kind.CLOSED_BEFORE_HEAD,
 }
 
 
@@ -33,38 +31,30 @@ class HttpxClient(Seam):
     name = "httpx"
     errors = ERRORS
 
-    def transport(self) -> httpx.AsyncBaseTransport:
-        limits = httpx.Limits(
-            max_connections=self.places,
-            max_keepalive_connections=self.places,
-            keepalive_expiry=self.settings.pool.keep_alive,
-        )
-        return httpx.AsyncHTTPTransport(http2=HTTP2, limits=limits, trust_env=False)
+    def transport(self, limits: httpx.Limits) -> httpx.AsyncBaseTransport:
+        return httpx.AsyncHTTPTransport(http2=HTTP2, verify=self.tls, limits=limits, trust_env=False)
 
     async def open(self) -> None:
+        keep = self.settings.pool.keep_alive
+        limits = httpx.Limits(
+            max_connections=self.places, max_keepalive_connections=self.places, keepalive_expiry=keep
+        )
         timeout = httpx.Timeout(self.timeouts.head, connect=self.timeouts.connect, pool=self.timeouts.pool)
         jar = CookieJar(DefaultCookiePolicy(allowed_domains=()))
-        self._client = httpx.AsyncClient(
-            transport=self.transport(), timeout=timeout, trust_env=False, cookies=jar
-        )
+        self._client = httpx.AsyncClient(transport=self.transport(limits), timeout=timeout, cookies=jar)
         self._client.headers.clear()
 
     async def close(self) -> None:
         await self._client.aclose()
 
     async def exchange(self, request: OutgoingRequest, upload: Upload | None) -> Answer:
-        fields = [(name, value) for name, value in request.headers]
-        if request.content_length is not None:
-            fields.append((b"Content-Length", b"%d" % request.content_length))
-        outgoing = self._client.build_request(
-            request.method.decode(), self.url(request), headers=fields, content=upload
-        )
+        method, url = request.method.decode(), self.url(request)
+        outgoing = self._client.build_request(method, url, headers=self.raw_fields(request), content=upload)
         outgoing.extensions["target"] = request.target
         response = await self._client.send(outgoing, stream=True)
         reason = response.extensions.get("reason_phrase", b"")
-        return Answer(
-            response.status_code, reason, response.headers.raw, response.aiter_raw(), response.aclose
-        )
+        content = response.aiter_raw()
+        return Answer(response.status_code, reason, response.headers.raw, content, response.aclose)
 
 
 make_downstream = HttpxClient

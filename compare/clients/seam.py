@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
-from downstream_proxy.connecting import Address
+from downstream_proxy.connecting import Address, tls_context
 from downstream_proxy.downstream import DownstreamResponse
 from downstream_proxy.errors import ErrorKind, ProxyError
 from downstream_proxy.http1.response_body import ResponseBody
@@ -29,6 +31,8 @@ HTTP2 = os.environ.get("COMPARE_HTTP2") == "1"
 
 Errors = Mapping[type[BaseException], ErrorKind]
 
+_BREAK = re.compile(rb"[\r\n\0]")
+
 # What a kind of the answer's head becomes once the head is there.
 _IN_BODY = {
     ErrorKind.HEAD_TIMEOUT: ErrorKind.READ_IDLE_TIMEOUT,
@@ -41,8 +45,7 @@ _IN_BODY = {
 class Answer:
     """What a library gave: the head, and the content as it comes.
 
-    close: called once, at the end or to give up; it must drop the connection when content is left. trailers:
-    asked for after the last chunk.
+    close: called once, at the end or to give up; it must drop the connection when content is left.
     """
 
     status: int
@@ -50,7 +53,15 @@ class Answer:
     headers: HeaderPairs
     chunks: AsyncIterator[bytes]
     close: Callable[[], Awaitable[object]]
-    trailers: Callable[[], HeaderPairs] = field(default=list)
+
+
+def later(call: Callable[[], object]) -> Callable[[], Awaitable[object]]:
+    """A plain function where a coroutine function is wanted."""
+
+    async def run() -> object:
+        return call()
+
+    return run
 
 
 class Upload:
@@ -85,12 +96,16 @@ class Seam:
     """A library behind the seam. `errors`: first match wins, in the table's order, by type only."""
 
     name: ClassVar[str]
-    errors: ClassVar[Errors]
+    errors: ClassVar[Errors] = {}
 
     def __init__(self, settings: DownstreamSettings, address: Address) -> None:
         self.settings = settings
         self.timeouts = settings.timeouts
         self.places = settings.pool.max_connections
+        self.ca = str(settings.tls.ca) if settings.tls.ca else None
+        self.pem = Path(self.ca).read_bytes() if self.ca else b""
+        self.verify = self.ca or True
+        self.tls = tls_context(settings)
         self.base = f"{address.url.scheme}://{address.authority.decode()}"
         self._pumps: set[asyncio.Task[None]] = set()
 
@@ -104,6 +119,10 @@ class Seam:
         """Send the request; the answer's head. Raises what the library raises."""
         raise NotImplementedError
 
+    def kind(self, error: Exception) -> ErrorKind | None:
+        """What an exception of the library means before the answer's head; None for an unknown one."""
+        return next((kind for known, kind in self.errors.items() if isinstance(error, known)), None)
+
     def url(self, request: OutgoingRequest) -> str:
         return self.base + request.target.decode("latin-1")
 
@@ -113,6 +132,35 @@ class Seam:
         if request.content_length is not None:
             pairs.append(("Content-Length", str(request.content_length)))
         return pairs
+
+    def raw_fields(self, request: OutgoingRequest) -> HeaderPairs:
+        """The same as bytes."""
+        if request.content_length is None:
+            return request.headers
+        return [*request.headers, (b"Content-Length", b"%d" % request.content_length)]
+
+    def merged_fields(self, request: OutgoingRequest) -> dict[str, str]:
+        """For a library that takes a dict: repeated fields joined (RFC 9110, section 5.3)."""
+        merged: dict[str, str] = {}
+        names: dict[str, str] = {}
+        for name, value in self.fields(request):
+            name = names.setdefault(name.lower(), name)
+            merged[name] = f"{merged[name]}, {value}" if name in merged else value
+        return merged
+
+    def unasked(self, request: OutgoingRequest, *names: str) -> list[str]:
+        """Which of these fields the client did not send."""
+        sent = {name.lower() for name, _ in request.headers}
+        return [name for name in names if name.lower().encode() not in sent]
+
+    @staticmethod
+    def phrase(reason: str | None) -> bytes:
+        """A library's reason phrase as bytes."""
+        return _encoded(reason or "")
+
+    def pairs(self, fields: Iterable[tuple[str, str]]) -> HeaderPairs:
+        """A library's fields as bytes."""
+        return [(_encoded(name), _encoded(value)) for name, value in fields]
 
     async def send(self, request: OutgoingRequest, finished: Callable[[], None]) -> DownstreamResponse:
         if request.upgrade:
@@ -126,13 +174,18 @@ class Seam:
             if isinstance(error, Exception):
                 raise self._meaning(error, upload) from error
             raise
+        if any(_BREAK.search(part) for pair in answer.headers for part in pair):
+            # Some libraries join repeated fields with line ends; relayed, they would be lines of their own.
+            await answer.close()
+            finished()
+            raise ProxyError(ErrorKind.MALFORMED_RESPONSE)
         return self._response(request, answer, upload, finished)
 
     def _meaning(self, error: Exception, upload: Upload | None, in_body: bool = False) -> Exception:
         """The error in the contract's terms; one that the file's table does not know stays what it is."""
         if upload is not None and upload.error is not None:
             return upload.error
-        kind = next((kind for known, kind in self.errors.items() if isinstance(error, known)), None)
+        kind = self.kind(error)
         if kind is None:
             return error
         return ProxyError(_IN_BODY.get(kind, kind) if in_body else kind)
@@ -147,6 +200,11 @@ class Seam:
         pump = loop.create_task(self._pump(answer, upload, body, room, finished))
         self._pumps.add(pump)
         pump.add_done_callback(self._pumps.discard)
+
+        def abort() -> None:
+            # Not at once: a task that is cancelled before its first step never gets to its `finally`.
+            loop.call_soon(pump.cancel)
+
         named = [value for name, value in answer.headers if name.lower() == b"connection"]
         return DownstreamResponse(
             answer.status,
@@ -156,7 +214,7 @@ class Seam:
             _length(answer.headers),
             request.method != b"HEAD" and answer.status not in (204, 304),
             body,
-            pump.cancel,  # type: ignore[arg-type]  # whether it came in time interests nobody
+            abort,
         )
 
     async def _pump(
@@ -172,7 +230,7 @@ class Seam:
                 if chunk:
                     body.feed(chunk)
                 await room.wait()
-            body.finish(answer.trailers())
+            body.finish()
         except asyncio.CancelledError:
             body.fail(ProxyError(ErrorKind.CLIENT_GONE))
         except Exception as error:
@@ -199,3 +257,11 @@ def _length(headers: HeaderPairs) -> int | None:
     return next(
         (int(value) for name, value in lowered if name == b"content-length" and value.isdigit()), None
     )
+
+
+def _encoded(text: str) -> bytes:
+    """As HTTP/1.1 libraries decode fields, or as those that decode them as UTF-8 do."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")

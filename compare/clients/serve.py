@@ -44,7 +44,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     flags: dict[str, tuple[object, str]] = {
         key: (value, f"--{name}") for name, key in _FLAGS.items() if (value := getattr(given, name))
     }
-    flags["access_log"] = (False, "--no-access-log")
     settings = load(flags, given.config).settings
     logging.basicConfig(level=settings.log_level.upper(), stream=sys.stderr)
     make: DownstreamFactory = importlib.import_module(CLIENTS[given.client].module).make_downstream

@@ -58,6 +58,7 @@ class ProxyState:
             name: Route(name, downstream, identity, self.metrics.of(name), make_downstream)
             for name, downstream in settings.downstreams.items()
         }
+        self._opened: list[Route] = []
         self.routes = Routes(
             (settings.downstreams[name].prefix, route) for name, route in self.by_name.items()
         )
@@ -81,9 +82,12 @@ class ProxyState:
     async def open(self) -> None:
         for route in self.by_name.values():
             await route.downstream.open()
+            self._opened.append(route)
 
     async def close(self) -> None:
-        for route in self.by_name.values():
+        # A server closes what its application may have closed already; a downstream is closed once.
+        opened, self._opened = self._opened, []
+        for route in opened:
             await route.downstream.close()
 
     def refused(self, error: ProxyError, peer: str) -> None:

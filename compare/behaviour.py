@@ -1,0 +1,196 @@
+"""`python -m compare.behaviour`: which behaviour each client library, recipe and proxy keeps, found by
+running it.
+
+Clients run the contract's tests behind both of our backends; recipes and other proxies run them as they are.
+Every cell of results/behaviour.json comes from a run. Needs a checkout, as the suite does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from .behaviour_probes import PROBES
+from .behaviour_topics import ASKED, TOPICS
+from .clients.apart import child_environment
+from .evidence import RESULTS, Cell, one_line, store
+from .process import LOOPBACK, StartError, free_port, started
+from .progress import duration
+from .subjects import SUBJECTS, Backend, Start, Subject
+
+RULES_SECONDS = 200
+BACKENDS: tuple[Backend, ...] = ("aiohttp", "fastapi")
+#: What recipes and proxies are not asked: the first three are not theirs to offer, as the contract puts it.
+LACKING = ("--without", "websocket", "--without", "forwarded", "--without", "transform")
+
+Found = dict[str, dict[str, Any]]
+
+
+class Run:
+    """The contract's tests against one server, in a process group of its own."""
+
+    def __init__(self, folder: Path, label: str, arguments: Sequence[str], extra: dict[str, str]) -> None:
+        self.label = label
+        self._result = folder / f"{label}.json"
+        self._log = folder / f"{label}.log"
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "compare.behaviour_rules", str(self._result), "--", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=child_environment(extra),
+                cwd=Path(__file__).resolve().parents[1],
+                start_new_session=True,
+            )
+        self._deadline = time.monotonic() + RULES_SECONDS
+
+    def found(self) -> tuple[Found, str]:
+        """What the tests said, and why some may have said nothing."""
+        reason = ""
+        try:
+            self._process.wait(max(0.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            reason = f"no result within {RULES_SECONDS} s"
+        self.end()
+        if not self._result.exists():
+            return {}, reason or one_line(self._log.read_text(errors="replace")[-200:])
+        found: Found = json.loads(self._result.read_text())
+        return found, reason
+
+    def end(self) -> None:
+        """End what is left of it: the group was made by us and holds only what the run started."""
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def cell(rule: str, findings: dict[str, tuple[Found, str]], subject: Subject) -> Cell:
+    """One rule's cell out of what each backend's run said."""
+    verdicts: list[str] = []
+    details: list[str] = []
+    for label, (found, reason) in findings.items():
+        said = found.get(rule)
+        place = f"{label}: " if len(findings) > 1 else ""
+        if said is None:
+            verdicts.append("error")
+            details.append(f"{place}{reason or 'no test ran'}")
+        elif said["failed"]:
+            name, why = said["failed"][0]
+            verdicts.append("error" if "the server did not start" in why else "broken")
+            details.append(f"{place}{_cases(said)}; not {name}: {why}")
+        elif said["passed"]:
+            verdicts.append("kept")
+            details.append(f"{place}{_cases(said)}")
+        else:
+            verdicts.append("not-offered")
+            details.append(place + "; ".join(said["skipped"][:1]))
+    outcome = next(kind for kind in ("error", "broken", "not-offered", "kept") if kind in verdicts)
+    if rule.startswith("websocket.") and subject.kind == "client" and outcome == "broken":
+        details = ["its public API has no way to take an upgraded connection over: the seam answered 502"]
+        outcome = "not-offered"
+    if len(set(verdicts)) == 1 and len(details) > 1:
+        details = details[:1] if outcome == "kept" else details
+    return Cell(outcome=outcome, detail=one_line(" | ".join(details), 400), rule=rule)
+
+
+def _cases(said: dict[str, Any]) -> str:
+    total = said["passed"] + len(said["failed"])
+    return f"{said['passed']} of {total} cases"
+
+
+def of_client(subject: Subject, folder: Path) -> dict[str, Cell]:
+    runs = []
+    for backend in BACKENDS:
+        start = Start(port=0, downstream="http://127.0.0.1:1", folder=folder, backend=backend)
+        launch = subject.command(start)
+        # The suite brings its own configuration and socket; what is taken from here is which client it is.
+        command = shlex.join([*launch.argv[: launch.argv.index("--config")]])
+        runs.append(Run(folder, backend, ["--server-command", command], dict(launch.env)))
+    findings = {run.label: run.found() for run in runs}
+    return {rule: cell(rule, findings, subject) for rule in ASKED}
+
+
+def of_server(subject: Subject, folder: Path) -> dict[str, Cell]:
+    """A recipe, a proxy or one of our backends, started here in front of the suite's origin."""
+    origin, port = free_port(), free_port()
+    launch = subject.command(Start(port=port, downstream=f"http://{LOOPBACK}:{origin}", folder=folder))
+    with started(launch, cores=None, folder=folder, name="subject") as running:
+        deadline = time.monotonic() + 20
+        while not _listens(port):
+            if not running.alive() or time.monotonic() > deadline:
+                raise StartError(f"did not start: {running.last_words()}")
+            time.sleep(0.1)
+        address = ["--proxy-url", f"http://{LOOPBACK}:{port}", "--origin-listen", f"{LOOPBACK}:{origin}"]
+        run = Run(folder, "suite", [*address, *LACKING], {})
+        findings = {"suite": run.found()}
+    return {rule: cell(rule, findings, subject) for rule in ASKED}
+
+
+def _listens(port: int) -> bool:
+    import socket
+
+    with socket.socket() as probe:
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def cells_of(subject: Subject, quick: bool, say: Console) -> dict[str, Cell]:
+    """All cells of one subject; one that cannot take part has the reason in each."""
+    if reason := subject.available():
+        return {rule: Cell(outcome="error", detail=one_line(reason), rule=rule) for rule in (*ASKED, *PROBES)}
+    with tempfile.TemporaryDirectory(prefix="downstream-proxy-") as name:
+        of = of_client if subject.kind == "client" else of_server
+        try:
+            cells = of(subject, Path(name))
+        except StartError as error:
+            cells = {rule: Cell(outcome="error", detail=one_line(str(error)), rule=rule) for rule in ASKED}
+    for probe, ask in PROBES.items():
+        try:
+            cells[probe] = ask(subject, quick)
+        except (StartError, OSError, TimeoutError, subprocess.TimeoutExpired) as error:
+            cells[probe] = Cell(outcome="error", detail=one_line(str(error)), rule=probe)
+        say.print(
+            f"  {probe}: {cells[probe]['outcome']}: {cells[probe]['detail']}", markup=False, highlight=False
+        )
+    return cells
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m compare.behaviour", description=__doc__)
+    parser.add_argument("--clients", default="", help="names of subjects, with commas between (default: all)")
+    parser.add_argument("--write", type=Path, default=RESULTS / "behaviour.json", metavar="FILE")
+    parser.add_argument("--quick", action="store_true", help="smaller probes")
+    given = parser.parse_args(arguments)
+    names = [name for name in given.clients.split(",") if name] or list(SUBJECTS)
+    if unknown := [name for name in names if name not in SUBJECTS]:
+        parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
+    say = Console(stderr=True)
+    began = time.monotonic()
+    more = {"topics": [{"id": t.id, "title": t.title, "rules": [*t.rules, *t.probes]} for t in TOPICS]}
+    for number, name in enumerate(names, 1):
+        cells = cells_of(SUBJECTS[name], given.quick, say)
+        store(given.write, name, cells, more)
+        counts = {
+            kind: sum(c["outcome"] == kind for c in cells.values()) for kind in ("kept", "broken", "error")
+        }
+        past = time.monotonic() - began
+        left = duration(past / number * (len(names) - number))
+        summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
+        say.print(f"[{number}/{len(names)}] {name}: {summary}; {left} left", markup=False, highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,141 @@
+"""What no rule of the contract asks: what 1,000 cancelled requests leave, memory for a large answer, HTTP/2.
+
+Each probe is one subject in a process of its own and returns one cell.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from .clients.registry import CLIENTS
+from .evidence import Cell, one_line
+from .http2 import negotiated
+from .running import Connection, Request, Scene, request, scene, until
+from .subjects import Subject
+
+CANCELS = 1000
+WAVE = 50
+#: What may be left open towards the origin: a pool keeps some connections for reuse.
+LEFT = 10
+GROWTH_MIB = 32
+SETTLE_SECONDS = 5.0
+
+Probe = Callable[[Subject, bool], Cell]
+
+
+def _mib(pid: int, field: str) -> float:
+    """VmRSS or VmHWM of a process and those below it, in MiB."""
+    total = 0
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            lines = dict(line.split(":", 1) for line in status.read_text().splitlines() if ":" in line)
+        except OSError:
+            continue
+        if int(lines["Pid"]) == pid or int(lines["PPid"]) == pid:
+            total += int(lines.get(field, "0 kB").split()[0])
+    return total / 1024
+
+
+async def _hold(conn: Connection, _: Request) -> None:
+    await conn.gone()
+
+
+def leak(subject: Subject, quick: bool) -> Cell:
+    """Clients that leave while their request waits at the origin: does it see them leave, and what stays?"""
+    cancels = CANCELS // 5 if quick else CANCELS
+    with scene(subject) as stage:
+        stage.origin.script("/hold", _hold)
+        for _ in range(100):
+            stage.ask("/warm")
+        before = _mib(stage.process.pid, "VmRSS")
+        made = 0
+        while made < cancels and _wave(stage, made):
+            made += WAVE
+        until(lambda: not _open(stage), SETTLE_SECONDS)
+        left, grown = _open(stage), _mib(stage.process.pid, "VmRSS") - before
+        after = stage.ask("/after", timeout=5.0)
+    late = f"{left} connections open {SETTLE_SECONDS:.0f} s later"
+    detail = f"{made} cancelled: {late}, {grown:+.0f} MiB, then {after}"
+    good = made == cancels and left <= LEFT and grown <= GROWTH_MIB and after == "200"
+    return Cell(outcome="kept" if good else "broken", detail=detail, rule="probe.leak")
+
+
+def _open(stage: Scene) -> int:
+    return sum(conn.closed_at is None for conn in list(stage.origin.connections))
+
+
+def _wave(stage: Scene, made: int) -> bool:
+    clients: list[socket.socket] = []
+    try:
+        for _ in range(WAVE):
+            clients.append(stage.connect())
+            clients[-1].sendall(request("/hold"))
+        return until(lambda: len(stage.origin.seen("/hold")) >= made + WAVE, 5.0)
+    finally:
+        for client in clients:
+            client.close()
+
+
+def memory(subject: Subject, quick: bool) -> Cell:
+    """A large answer to a client that reads 1 MiB, rests, and then takes the rest."""
+    size = 2**27 if quick else 2**30
+    sent = [0]
+
+    async def large(conn: Connection, _: Request) -> None:
+        await conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        piece = b"x" * 2**16
+        while sent[0] < size:
+            await conn.send(piece)
+            sent[0] += len(piece)
+
+    with scene(subject) as stage:
+        stage.origin.script("/large", large)
+        for _ in range(20):
+            stage.ask("/warm")
+        before = _mib(stage.process.pid, "VmRSS")
+        with stage.connect(timeout=60.0, receive_buffer=2**16) as client:
+            client.sendall(request("/large", close=True))
+            got = _read(client, 2**20, 60.0)
+            time.sleep(2.0)
+            ahead = sent[0] - got
+            got += _read(client, size, 90.0)
+        grown = _mib(stage.process.pid, "VmHWM") - before
+    whole = got >= size
+    detail = (
+        f"{size >> 20} MiB: {grown:.0f} MiB more at the peak, {ahead >> 20} MiB ahead of a resting reader"
+    )
+    if not whole:
+        detail += f"; only {got >> 20} MiB came"
+    return Cell(
+        outcome="kept" if whole and grown <= GROWTH_MIB else "broken", detail=detail, rule="probe.memory"
+    )
+
+
+def _read(client: socket.socket, most: int, seconds: float) -> int:
+    got = 0
+    deadline = time.monotonic() + seconds
+    buffer = bytearray(2**18)
+    while got < most and time.monotonic() < deadline:
+        count = client.recv_into(buffer, min(len(buffer), most))
+        if not count:
+            break
+        got += count
+    return got
+
+
+def http2(subject: Subject, _: bool) -> Cell:
+    """Whether the library speaks HTTP/2 when the server offers it, asked of the library itself."""
+    if subject.kind != "client":
+        return Cell(outcome="not-offered", detail="asked of client libraries only", rule="probe.http2")
+    version, reason = negotiated(CLIENTS[subject.name])
+    if version == "HTTP/2.0":
+        return Cell(outcome="kept", detail="negotiated over TLS", rule="probe.http2")
+    if version:
+        return Cell(outcome="not-offered", detail=f"offered h2, it took {version}", rule="probe.http2")
+    return Cell(outcome="error", detail=one_line(reason), rule="probe.http2")
+
+
+PROBES: dict[str, Probe] = {"probe.leak": leak, "probe.memory": memory, "probe.http2": http2}
