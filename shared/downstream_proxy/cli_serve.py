@@ -24,6 +24,7 @@ from .cli_delegate import MissingPartError
 from .garbage import tune_collector
 from .handover import Predecessor
 from .listener import ListenError, bind, bind_admin, close
+from .metrics_shared import Slot, WorkerMetrics
 from .preflight import preflight
 from .runtime import Runtime
 from .runtime_command import ServeRuntime, SupervisorRuntime, WorkerRuntime
@@ -79,9 +80,12 @@ def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int
         print(banner(settings, sockets, admin, loop_name), file=sys.stderr, flush=True)
         if settings.workers == 1:
             return run(runtime)
-        supervisor = Supervisor(
-            settings.workers, lambda: run(WorkerRuntime(runtime, supervisor.say_ready)), runtime
-        )
+        slots = [Slot() for _ in range(settings.workers)]
+
+        def work() -> int:
+            return run(WorkerRuntime(runtime, supervisor.say_ready, WorkerMetrics(slots, supervisor.slot)))
+
+        supervisor = Supervisor(settings.workers, work, runtime)
         return supervisor.run()
     finally:
         close([*sockets, *admin], settings, keep_path=runtime.handed_over)

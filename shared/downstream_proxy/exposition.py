@@ -6,7 +6,9 @@ when somebody scrapes. Must not know what is counted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -17,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from .metrics import BOUNDS
 from .metrics_families import Family, families
+from .metrics_shared import EVERY, WorkerMetrics
 
 if TYPE_CHECKING:
     from .state import ProcessState
@@ -38,16 +41,45 @@ class _OnScrape(Collector):
 
 
 class Exposition:
-    """Renders the metrics of this process."""
+    """Renders the metrics of this process, or of all workers."""
 
     def __init__(self, process: ProcessState) -> None:
         self._process = process
+        self._worker: WorkerMetrics | None = None
         self._registry = CollectorRegistry()
         self._registry.register(_OnScrape(self.families))
 
     def families(self) -> list[Family]:
-        """What a scrape shows, as data."""
+        """What a scrape shows, as data: of all workers when there are several."""
+        own = self._own()
+        if self._worker is None:
+            return own
+        # What has been shown once must outlive this worker.
+        self._worker.publish(own)
+        return self._worker.total(own)
+
+    def _own(self) -> list[Family]:
         return [*families(self._process), *process_families()]
+
+    @asynccontextmanager
+    async def shared(self, worker: WorkerMetrics | None) -> AsyncIterator[None]:
+        """Tell the other workers what this one counts, and add theirs; nothing of it when there are none."""
+        if worker is None:
+            yield
+            return
+        self._worker = worker
+        publishing = asyncio.create_task(self._publish(worker))
+        try:
+            yield
+        finally:
+            publishing.cancel()
+            await asyncio.gather(publishing, return_exceptions=True)
+            worker.publish(self._own())
+
+    async def _publish(self, worker: WorkerMetrics) -> None:
+        while True:
+            worker.publish(self._own())
+            await asyncio.sleep(EVERY)
 
     def render(self, accept: str = "") -> tuple[bytes, str]:
         """The exposition and its content type, chosen by the scraper's Accept field."""

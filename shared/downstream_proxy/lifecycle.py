@@ -49,12 +49,13 @@ class Life:
     async def run(self) -> None:
         """Until SIGTERM or SIGINT, or until a successor serves; then end in order."""
         orders = [asyncio.create_task(work) for work in (self._reload(), self._restart(), self._stay_alive())]
-        self._runtime.ready()
-        await self._signals.first.wait()
-        for task in orders:
-            task.cancel()
-        await asyncio.gather(*orders, return_exceptions=True)
-        await self._drain()
+        async with self._forwarder.process.exposition.shared(self._runtime.worker):
+            self._runtime.ready()
+            await self._signals.first.wait()
+            for task in orders:
+                task.cancel()
+            await asyncio.gather(*orders, return_exceptions=True)
+            await self._drain()
 
     async def _reload(self) -> None:
         """On each SIGHUP; several that come during one reload are one more."""

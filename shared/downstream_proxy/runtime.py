@@ -12,6 +12,7 @@ import logging
 from collections.abc import Callable
 
 from .handover import Successor
+from .metrics_shared import WorkerMetrics
 from .preflight import preflight
 from .reloads import Reloads
 from .settings import Settings
@@ -27,11 +28,12 @@ class Runtime:
     """The life of one process, as its surroundings see it.
 
     settings: those in use. watchdog: seconds within which `alive` has to be said; None for never.
-    supervised: a supervisor sees to successors.
+    supervised: a supervisor sees to successors. worker: the metrics of this one of several, None when alone.
     """
 
     watchdog: float | None = None
     supervised = False
+    worker: WorkerMetrics | None = None
 
     def __init__(self, settings: Settings, load: Callable[[], Settings] | None = None) -> None:
         self.settings = settings

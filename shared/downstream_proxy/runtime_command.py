@@ -13,6 +13,7 @@ from collections.abc import Callable
 from itertools import chain
 
 from .handover import Listening, Predecessor, Successor
+from .metrics_shared import WorkerMetrics
 from .runtime import Runtime
 from .settings import Settings
 from .settings_source import ConfigurationError
@@ -117,11 +118,14 @@ class WorkerRuntime(Runtime):
 
     supervised = True
 
-    def __init__(self, supervisor: ServeRuntime, say_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, supervisor: ServeRuntime, say_ready: Callable[[], None], worker: WorkerMetrics
+    ) -> None:
         super().__init__(supervisor.settings, supervisor.load_anew)
         self.reloads = supervisor.reloads
         self._apply = supervisor.apply
         self._say_ready = say_ready
+        self.worker = worker
 
     def ready(self) -> None:
         self._say_ready()

@@ -65,7 +65,8 @@ class Supervisor:
     """Runs `work` in `count` forked processes until a stop signal and the end of them all.
 
     `work` returns the worker's exit code; 2 (bad configuration) ends them all. A worker calls `say_ready`
-    when it serves, and after each SIGHUP. After the first stop signal they have `orders.end_within()`
+    when it serves, and after each SIGHUP. `slot` is its number in a worker, from 0; one that takes an ended
+    one's place has the same. After the first stop signal they have `orders.end_within()`
     seconds, then SIGKILL. A second one is passed on too, and ends a worker at once.
     """
 
@@ -74,6 +75,8 @@ class Supervisor:
         self._work = work
         self._orders = orders
         self._started: dict[int, float] = {}
+        self._slots: dict[int, int] = {}
+        self.slot = 0
         self._silent: set[int] = set()  # workers that have not yet said that they serve
         self._successor: SuccessorProcess | None = None
         self._early_ends = 0
@@ -161,6 +164,7 @@ class Supervisor:
                     self._orders.ready()
 
     def _start_worker(self) -> None:
+        self.slot = min(set(range(self._count)) - set(self._slots.values()))
         # Blocked around the fork: until its reset a worker would write signals into our socket pair.
         signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
         try:
@@ -168,6 +172,7 @@ class Supervisor:
             if pid == 0:
                 self._become_worker()
             self._started[pid] = time.monotonic()
+            self._slots[pid] = self.slot
             self._silent.add(pid)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
@@ -225,6 +230,7 @@ class Supervisor:
     def _on_end(self, pid: int, code: int) -> None:
         lived = time.monotonic() - self._started.pop(pid)
         self._silent.discard(pid)
+        del self._slots[pid]
         if self._kill_at is not None:
             self._exit_code = self._exit_code or int(code != 0)
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -196,6 +197,39 @@ def test_killed_worker_is_replaced_while_the_other_serves(start: Start) -> None:
         with contextlib.suppress(TruncatedError, ConnectionResetError):  # one the killed worker had accepted
             assert lab.ask(get(b"/x")).status == 200
     lab.barrier()
+
+
+_COUNTED = re.compile(
+    rb'requests_total\{downstream="default",method="GET",status="2xx"\} ([0-9.]+)|proxy_workers ([0-9.]+)'
+)
+
+
+def counted_by_all(lab: Lab, workers: int, number: float) -> None:
+    """Waits until the metrics are those of so many workers and hold so many requests; never more."""
+    deadline = time.monotonic() + 10
+    while True:
+        found = _COUNTED.findall(lab.ask(get(b"/-/metrics")).body)
+        requests = sum(float(count) for count, _ in found if count)
+        reporting = sum(float(count) for _, count in found if count)
+        assert requests <= number
+        if (reporting, requests) == (workers, number):
+            return
+        assert time.monotonic() < deadline, found
+
+
+@rule("operations.worker-metrics")
+def test_metrics_tell_of_all_workers_and_outlive_one(start: Start) -> None:
+    lab = start("workers = 2\n")
+    assert lab.server.process is not None
+    for _ in range(20):
+        assert lab.ask(get(b"/x")).status == 200
+    counted_by_all(lab, 2, 20)
+    pid = lab.server.process.pid
+    before = children(pid)
+    os.kill(before[0], signal.SIGKILL)
+    while before[0] in (now := children(pid)) or len(now) < 2:
+        time.sleep(0.01)
+    counted_by_all(lab, 2, 20)
 
 
 @rule("operations.start-without-downstream")

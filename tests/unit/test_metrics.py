@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from downstream_proxy.errors import ErrorKind
 from downstream_proxy.exposition import Exposition
 from downstream_proxy.metrics import BOUNDS
-from downstream_proxy.metrics_families import families, joined
+from downstream_proxy.metrics_families import Family, Value, families, joined
+from downstream_proxy.metrics_shared import Slot, WorkerMetrics
 from downstream_proxy.settings import DownstreamSettings, Settings
 from downstream_proxy.settings_balancing import Breaker, Eject
 from downstream_proxy.state import ProcessState, ProxyState
@@ -140,3 +143,58 @@ async def test_addresses_and_breaker_show_their_state_and_keep_their_counts() ->
     assert value(
         process, "downstream_proxy_address_state", downstream="api", address=urls[1], state="healthy"
     )
+
+
+def counted(retries: int, inflight: int) -> list[Family]:
+    return [
+        Family("retries_total", "counter", "", ("downstream",), {("api",): retries}),
+        Family("inflight", "gauge", "", (), {(): inflight}),
+    ]
+
+
+def totals(families_: list[Family]) -> dict[str, Value]:
+    return {family.name: next(iter(family.samples.values())) for family in families_}
+
+
+def test_workers_add_up_and_a_replaced_one_goes_on_where_its_slot_ended() -> None:
+    slots = [Slot(), Slot()]
+    one, other = WorkerMetrics(slots, 0), WorkerMetrics(slots, 1)
+    assert totals(one.total(counted(1, 1)))["downstream_proxy_workers"] == 1
+    other.publish(counted(10, 4))
+    assert totals(one.total(counted(1, 1))) == {
+        "retries_total": 11,
+        "inflight": 5,
+        "downstream_proxy_workers": 2,
+    }
+    replaced = WorkerMetrics(slots, 1)
+    replaced.publish(counted(2, 0))
+    assert totals(one.total(counted(1, 1)))["retries_total"] == 13
+    assert totals(replaced.total(counted(2, 0)))["inflight"] == 0
+
+
+def test_worker_that_falls_silent_still_counts_but_says_nothing_of_the_present(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slots = [Slot(), Slot()]
+    WorkerMetrics(slots, 1).publish(counted(10, 4))
+    later = time.monotonic() + 60
+    monkeypatch.setattr("downstream_proxy.metrics_shared.time.monotonic", lambda: later)
+    assert totals(WorkerMetrics(slots, 0).total(counted(1, 1))) == {
+        "retries_total": 11,
+        "inflight": 1,
+        "downstream_proxy_workers": 1,
+    }
+
+
+def test_slot_that_is_torn_gives_what_was_written_before() -> None:
+    slot = Slot()
+    slot.write(b"first")
+    slot.write(b"second")
+    assert slot.read()[0] == b"second"
+    # A third write that is killed before its end has touched the half of the first only.
+    at = slot._half(3)
+    slot._memory[at : at + 40] = b"x" * 40
+    assert slot.read()[0] == b"second"
+    with pytest.raises(ValueError, match="more than"):
+        slot.write(b"x" * (1 << 21))
+    assert slot.read()[0] == b"second"

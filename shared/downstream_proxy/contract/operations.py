@@ -58,6 +58,14 @@ CHAPTER = Chapter(
             capability="admin",
         ),
         Rule(
+            "operations.worker-metrics",
+            MUST,
+            "With several workers `metrics` tells of all of them, whichever answers, and a worker that is "
+            "replaced takes nothing away.",
+            _NONE,
+            capability="settings",
+        ),
+        Rule(
             "operations.drain",
             MUST,
             "On SIGTERM no new connection is accepted, requests in progress end whole, and the process "
