@@ -49,6 +49,8 @@ class ErrorKind(StrEnum):
     BAD_WEBSOCKET_HANDSHAKE = "bad-websocket-handshake"
     WEBSOCKET_VERSION = "websocket-version"
     WEBSOCKET_ORIGIN = "websocket-origin"
+    RATE_LIMITED = "rate-limited"
+    RATE_LIMIT_UNAVAILABLE = "rate-limit-unavailable"
     # The client's request body.
     MALFORMED_REQUEST_BODY = "malformed-request-body"
     REQUEST_BODY_TOO_LARGE = "request-body-too-large"

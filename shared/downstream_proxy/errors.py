@@ -73,6 +73,12 @@ ERRORS: dict[ErrorKind, ErrorEntry] = {
     _K.WEBSOCKET_ORIGIN: ErrorEntry(
         403, _S.REQUEST_HEAD, _CLIENT, None, "The WebSocket's Origin is not allowed"
     ),
+    _K.RATE_LIMITED: ErrorEntry(
+        429, _S.REQUEST_HEAD, _CLIENT, "http_request_denied", "Too many requests in a given time"
+    ),
+    _K.RATE_LIMIT_UNAVAILABLE: ErrorEntry(
+        503, _S.REQUEST_HEAD, _PROXY, "proxy_internal_error", "Requests cannot be counted at present"
+    ),
     _K.MALFORMED_REQUEST_BODY: ErrorEntry(
         400, _S.REQUEST_BODY, _CLIENT, "http_request_error", "The request body is malformed"
     ),

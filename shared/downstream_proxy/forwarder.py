@@ -27,6 +27,7 @@ from .attempts import send
 from .delivery import deliver, relay_rest
 from .downstream import DownstreamResponse
 from .errors import LEFT, ErrorKind, ProxyError, meaning
+from .extras import Extras
 from .http1.response_body import ResponseBody
 from .http1.response_writer import ResponseWriter
 from .message import HeaderPairs, IncomingRequest, OutgoingRequest, ResponseSink
@@ -76,6 +77,7 @@ class Forwarder:
     async def close(self) -> None:
         await self._succession.close()
         await self.state.close()
+        await self.process.close()
 
     def forward(self, request: IncomingRequest, writer: ResponseWriter | None = None) -> Forwarding:
         """`async with forwarder.forward(request) as forwarding: await forwarding.relay(sink)`.
@@ -94,6 +96,7 @@ class Forwarding:
         "_began",
         "_body",
         "_error",
+        "_extras",
         "_head_at",
         "_outgoing",
         "_response",
@@ -123,6 +126,7 @@ class Forwarding:
         self._began = time.perf_counter()
         self._head_at = 0.0
         self._outgoing: OutgoingRequest | None = None
+        self._extras: Extras | None = None
         self._started = False
         self._size = 0
         self.request = request
@@ -158,7 +162,12 @@ class Forwarding:
             if state.inflight > state.max_inflight:
                 raise ProxyError(ErrorKind.OVERLOADED)
             prefix, self._route = state.routes.find(target)
+            if self._route.extras is not None:
+                self._extras = self._route.extras.begin(self.request)
+                await self._extras.admit()
             outgoing = self._outgoing = self._make_outgoing(self._route, prefix)
+            if self._extras is not None:
+                self._extras.sending(outgoing)
             self._response = await send(self._route, outgoing, self._began)
             if not self._head_at:
                 self._head_at = time.perf_counter()
@@ -210,6 +219,8 @@ class Forwarding:
         self.length = response.length
         told = None if response.status == 204 else response.length
         self.headers = route.response_fields(response.headers, response.connection, told, self.request_id)
+        if self._extras is not None and self._outgoing is not None:
+            self._extras.answered(self.headers, self._outgoing, self._began)
 
     def _relay_at_once(self, response: DownstreamResponse) -> None:
         """Steps 5 and 6 in the moment the head is there: content goes from the buffer that it is received in
@@ -255,7 +266,9 @@ class Forwarding:
                     sink.abort()
                     return
         if self._error is not None:
-            self._answer = problem(self._error, self.request_id)
+            self._answer = problem(
+                self._error, self.request_id, self._extras.fields if self._extras is not None else ()
+            )
         assert self._answer is not None
         self.status = self._answer[0]
         self.started()
@@ -310,18 +323,19 @@ class Forwarding:
             metrics.bytes_in += body.total_bytes
         if error is not None:
             metrics.failed(error.kind)
-        if state.access_log.enabled:
-            state.access_log.log(
-                Exchange(
-                    self.request,
-                    status,
-                    seconds,
-                    self._size,
-                    first_byte,
-                    waits,
-                    route.name if route is not None else "",
-                    (outgoing.address or route.url) if route is not None and outgoing is not None else "",
-                    self.request_id,
-                    error,
-                )
+        if state.access_log.enabled or self._extras is not None:
+            exchange = Exchange(
+                self.request,
+                status,
+                seconds,
+                self._size,
+                first_byte,
+                waits,
+                route.name if route is not None else "",
+                (outgoing.address or route.url) if route is not None and outgoing is not None else "",
+                self.request_id,
+                error,
             )
+            state.access_log.log(exchange)
+            if self._extras is not None:
+                self._extras.ended(exchange)

@@ -16,6 +16,7 @@ from .metrics import DownstreamMetrics, Histogram, Metrics
 from .reloads import Reloads
 
 if TYPE_CHECKING:
+    from .rate_limits import Counts
     from .state import ProcessState
 
 Value: TypeAlias = "float | list[float]"
@@ -150,6 +151,8 @@ def _gauges(process: ProcessState) -> Iterator[Family]:
     yield limit
     yield from _addresses(process)
     yield from _reloads(process.reloads)
+    if process.counts:
+        yield from _rates(list(process.counts.values()))
 
 
 def _addresses(process: ProcessState) -> Iterator[Family]:
@@ -204,6 +207,31 @@ def _addresses(process: ProcessState) -> Iterator[Family]:
     return iter((state_of, inflight, ejections, breaker, opened))
 
 
+def _rates(counts: list[Counts]) -> Iterator[Family]:
+    yield Family(
+        "downstream_proxy_rate_limit_storage_up",
+        "gauge",
+        "1 while the storage of rate limits answers; of several workers, 0 when one cannot ask it.",
+        (),
+        {(): float(all(one.up for one in counts))},
+        "min",
+    )
+    yield Family(
+        "downstream_proxy_rate_limit_outages_total",
+        "counter",
+        "Times that the storage of rate limits stopped answering.",
+        (),
+        {(): sum(one.outages for one in counts)},
+    )
+    yield Family(
+        "downstream_proxy_rate_limit_unchecked_total",
+        "counter",
+        "Requests decided by the rule for an outage.",
+        (),
+        {(): sum(one.unchecked for one in counts)},
+    )
+
+
 def _reloads(reloads: Reloads) -> Iterator[Family]:
     """The workers share these counts, so they are not added up."""
     yield Family(
@@ -235,7 +263,7 @@ def _build(process: ProcessState) -> Family:
         "gauge",
         "1; the labels say what runs.",
         ("version", "backend", "python"),
-        {(_VERSION, backend, platform.python_version()): 1.0},
+        {(VERSION, backend, platform.python_version()): 1.0},
         "max",
     )
 
@@ -247,7 +275,7 @@ def _version() -> str:
         return "unknown"
 
 
-_VERSION = _version()
+VERSION = _version()
 
 
 def joined(processes: Iterable[list[Family]]) -> list[Family]:

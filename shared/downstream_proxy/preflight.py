@@ -11,10 +11,12 @@ import sys
 from collections.abc import Iterator
 
 from .connecting import tls_context
+from .rate_limits import require
 from .route import load_hook
 from .server_tls import server_context
 from .settings import DownstreamSettings, Settings
 from .settings_source import ConfigurationError, require_downstream
+from .tracing import require_tracing
 
 
 def preflight(settings: Settings) -> None:
@@ -25,10 +27,25 @@ def preflight(settings: Settings) -> None:
             check(settings)
         except ConfigurationError as error:
             problems += error.problems
+    problems += _extras_problems(settings)
     for name, downstream in settings.downstreams.items():
         problems += (f"downstreams.{name}.{problem}" for problem in _downstream_problems(downstream))
     if problems:
         raise ConfigurationError(problems)
+
+
+def _extras_problems(settings: Settings) -> Iterator[str]:
+    """What is switched on and not installed."""
+    try:
+        if any(downstream.rate_limits for downstream in settings.downstreams.values()):
+            require(settings.rate_limits)
+    except ValueError as error:
+        yield f"rate_limits: {error}"
+    try:
+        if settings.tracing:
+            require_tracing()
+    except ValueError as error:
+        yield f"tracing: {error}"
 
 
 def _downstream_problems(downstream: DownstreamSettings) -> Iterator[str]:

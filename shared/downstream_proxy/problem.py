@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from .errors import ErrorKind, ProxyError
@@ -15,6 +16,7 @@ _RETRY_AFTER = frozenset(
         ErrorKind.QUEUE_FULL,
         ErrorKind.QUEUE_TIMEOUT,
         ErrorKind.CIRCUIT_OPEN,
+        ErrorKind.RATE_LIMIT_UNAVAILABLE,
         ErrorKind.OUT_OF_DESCRIPTORS,
     }
 )
@@ -25,8 +27,11 @@ def problem_type(kind: ErrorKind) -> str:
     return f"urn:downstream-proxy:problem:{kind.value}"
 
 
-def problem(error: ProxyError, request_id: bytes = b"") -> tuple[int, HeaderPairs, bytes]:
-    """Status, header pairs with Content-Length, and content for an error. Tells nothing of what is inside."""
+def problem(
+    error: ProxyError, request_id: bytes = b"", more: Sequence[tuple[bytes, bytes]] = ()
+) -> tuple[int, HeaderPairs, bytes]:
+    """Status, header pairs with Content-Length and `more`, and content for an error. Tells nothing of what is
+    inside."""
     entry = error.entry
     document: dict[str, object] = {
         "type": problem_type(error.kind),
@@ -52,6 +57,7 @@ def problem(error: ProxyError, request_id: bytes = b"") -> tuple[int, HeaderPair
         headers += [(b"Sec-WebSocket-Version", b"13"), (b"Upgrade", b"websocket")]
     if request_id:
         headers.append((b"X-Request-ID", request_id))
+    headers += more
     return entry.status, headers, content
 
 

@@ -12,6 +12,7 @@ from .balancing.status import AddressStatus, BreakerStatus
 from .connecting import Address
 from .delivery import Transform
 from .downstream import Downstream
+from .extras import RouteExtras
 from .headers import FieldEdits, RequestFields, ResponseFields
 from .identity import ForwardedFields, RequestIds, TrustedPeers, client_address, via_pseudonym
 from .metrics import DownstreamMetrics
@@ -53,6 +54,7 @@ class Route:
     ) -> None:
         address = Address.parse(settings.addresses[0])
         self.name = name
+        self.extras: RouteExtras | None = None
         self.metrics = metrics
         self.timeouts = settings.timeouts
         self.delivery = settings.delivery

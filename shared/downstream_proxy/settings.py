@@ -27,6 +27,7 @@ from .settings_downstream import (
     Retry,
 )
 from .settings_env import EnvironmentSource
+from .settings_rates import RateStorage
 from .settings_table import MiB, Table, option
 from .settings_types import (
     Address,
@@ -173,6 +174,10 @@ class Settings(BaseSettings):
         ge=0,
         le=1,
     )
+    tracing: bool = option(
+        False, "make OpenTelemetry spans, with the extra otel; the environment's OTEL_* say where they go"
+    )
+    server_timing: bool = option(False, "tell clients in Server-Timing where the time went")
     ssl_certfile: ReadableFile | None = option(None, "PEM certificate chain; serving TLS starts here")
     ssl_keyfile: ReadableFile | None = option(None, "PEM private key, when not inside `ssl_certfile`")
     ssl_min_version: Literal["1.2", "1.3"] = option("1.2", "oldest TLS version spoken to clients")
@@ -201,6 +206,7 @@ class Settings(BaseSettings):
     limits: Limits = Limits()
     timeouts: Timeouts = Timeouts()
     admin: Admin = Admin()
+    rate_limits: RateStorage = RateStorage()
     downstreams: dict[str, DownstreamSettings] = Field(
         default_factory=dict, description="tables [downstreams.NAME] (default empty; see `downstream`)"
     )

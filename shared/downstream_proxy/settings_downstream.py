@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from .settings_balancing import Balance, Breaker, Eject, Health
+from .settings_rates import RateLimit
 from .settings_table import MiB, Table, option
 from .settings_types import (
     FieldListTable,
@@ -137,6 +138,9 @@ class DownstreamSettings(Table):
     timeouts: DownstreamTimeouts = DownstreamTimeouts()
     pool: Pool = Pool()
     limits: DownstreamLimits = DownstreamLimits()
+    rate_limits: tuple[RateLimit, ...] = option(
+        (), "rules, each a table [[downstreams.NAME.rate_limits]]; a request has to keep them all"
+    )
     request_headers: HeaderRules = HeaderRules()
     response_headers: HeaderRules = HeaderRules()
     tls: DownstreamTls = DownstreamTls()

@@ -4,20 +4,26 @@ one beside it (see succession)."""
 
 from __future__ import annotations
 
+import asyncio
+
 from .access_log import AccessLog, Exchange
 from .admin import Admin
 from .connections import Connections
 from .errors import ProxyError
 from .exposition import Exposition
+from .extras import RouteExtras
 from .http1.request_head import HeadLimits
 from .http1.server_rules import ConnectionRules
 from .message import IncomingRequest
 from .metrics import Metrics
 from .problem import render_refusal
+from .rate_limits import Counts, RateLimits
 from .reloads import Reloads
 from .route import DownstreamFactory, Identity, Route
-from .settings import Settings
+from .settings import DownstreamSettings, Settings
+from .settings_rates import RateStorage
 from .target import Routes
+from .tracing import RouteTracing, Tracing
 
 
 class ProcessState:
@@ -34,6 +40,29 @@ class ProcessState:
         self.draining = False
         self.states: list[ProxyState] = []
         self.exposition = Exposition(self)
+        self.counts: dict[RateStorage, Counts] = {}
+        self._tracing: Tracing | None = None
+
+    def counts_in(self, storage: RateStorage) -> Counts:
+        """The counts of rate limits; a reload that leaves their storage as it is leaves them too."""
+        if storage not in self.counts:
+            self.counts[storage] = Counts(storage)
+        return self.counts[storage]
+
+    def tracing(self) -> Tracing:
+        """Made when it is asked for first, which is behind any fork."""
+        if self._tracing is None:
+            self._tracing = Tracing()
+        return self._tracing
+
+    async def close(self) -> None:
+        """Let go of what outlived the configurations."""
+        for counts in self.counts.values():
+            await counts.close()
+        self.counts.clear()
+        tracing, self._tracing = self._tracing, None
+        if tracing is not None:
+            await asyncio.to_thread(tracing.close)
 
 
 class ProxyState:
@@ -59,6 +88,8 @@ class ProxyState:
             for name, downstream in settings.downstreams.items()
         }
         self._opened: list[Route] = []
+        for name, downstream in settings.downstreams.items():
+            self.by_name[name].extras = self._extras(name, downstream, identity)
         self.routes = Routes(
             (settings.downstreams[name].prefix, route) for name, route in self.by_name.items()
         )
@@ -96,6 +127,20 @@ class ProxyState:
         if self.access_log.enabled:
             request = IncomingRequest(b"-", b"-", [], peer=peer)
             self.access_log.log(Exchange(request, error.entry.status, 0.0, error=error))
+
+    def _extras(self, name: str, downstream: DownstreamSettings, identity: Identity) -> RouteExtras | None:
+        """What is switched on for a route beside forwarding; None for nothing."""
+        settings = self.settings
+        rates = tracing = None
+        if downstream.rate_limits:
+            storage = settings.rate_limits
+            counts = self.process.counts_in(storage)
+            rates = RateLimits(name, downstream.rate_limits, counts, identity.client, storage.fields)
+        if settings.tracing:
+            tracing = RouteTracing(self.process.tracing(), name, downstream.prefix, downstream.addresses[0])
+        if rates is None and tracing is None and not settings.server_timing:
+            return None
+        return RouteExtras(rates, settings.server_timing, tracing)
 
     def _connection_rules(self) -> ConnectionRules:
         """The bounds that every client connection is read with."""

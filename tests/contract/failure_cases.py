@@ -139,7 +139,7 @@ def judge_answer(kind: ErrorKind, response: Response) -> None:
     assert document["status"] == entry.status
     assert document.keys() <= {"type", "title", "status", "detail", "request_id"}
     assert document.get("request_id", "").encode() == (response.one(b"x-request-id") or b"")
-    assert (response.one(b"retry-after") is not None) == (entry.status == 503)
+    assert (response.one(b"retry-after") is not None) == (entry.status in (429, 503))
     for word in INSIDE:
         assert word not in response.head + response.body
 

@@ -170,3 +170,23 @@ websocket_origins = ["https://good.example"]
 [downstreams.rest]
 url = "http://$ORIGIN"
 """
+
+# Rates per hour, so that no count ends within a test; clients are told apart by X-Forwarded-For.
+RATES = """
+trusted_proxies = ["127.0.0.1"]
+server_timing = true
+[downstreams.limited]
+prefix = "/limited"
+url = "http://$ORIGIN"
+[[downstreams.limited.rate_limits]]
+limits = ["2/hour", "5/day"]
+[downstreams.keyed]
+prefix = "/keyed"
+url = "http://$ORIGIN"
+[[downstreams.keyed.rate_limits]]
+limits = "2 per hour"
+key = "header:X-API-Key"
+window = "fixed"
+[downstreams.free]
+url = "http://$ORIGIN"
+"""

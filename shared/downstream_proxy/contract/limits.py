@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MUST, Chapter, Rule
+from .model import MAY, MUST, Chapter, Rule
 
 _NONE = "no standard; robustness"
 
@@ -35,6 +35,41 @@ CHAPTER = Chapter(
             MUST,
             "With `limits.max_inflight` requests in progress the next one gets 503 with Retry-After at once.",
             "RFC 9110 15.6.4, 10.2.3",
+        ),
+        Rule(
+            "limits.rate",
+            MUST,
+            "A request over one of its route's rate limits gets 429 with Retry-After at once and never "
+            "reaches the downstream.",
+            "RFC 6585 4, RFC 9110 10.2.3",
+            capability="settings",
+        ),
+        Rule(
+            "limits.rate-fields",
+            MAY,
+            "Answers of a route with rate limits tell them in RateLimit-Policy and RateLimit.",
+            "draft-ietf-httpapi-ratelimit-headers-10 3, 4",
+            capability="settings",
+            decision="The draft's tenth version: quota `q` and window `w` in the policy, remaining `r` and "
+            "seconds to the reset `t` in the limit. What the downstream says of its own passes beside them.",
+        ),
+        Rule(
+            "limits.rate-keys",
+            MUST,
+            "Requests are counted by the client's address behind trusted proxies, IPv6 by its /64, or by the "
+            "value of a header, which is kept as a hash only.",
+            "no standard; robustness",
+            capability="settings",
+        ),
+        Rule(
+            "limits.rate-outage",
+            MUST,
+            "While the storage of the counts cannot be asked requests pass, or get 503 with Retry-After, as "
+            "configured, after a bounded wait.",
+            "no standard; robustness",
+            capability="settings",
+            tested=False,
+            decision="Needs a Redis to stop: tests/real/test_rate_limits_redis.py shows it.",
         ),
         Rule(
             "limits.neighbours",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MUST, SHOULD, Chapter, Rule
+from .model import MAY, MUST, SHOULD, Chapter, Rule
 
 _NONE = "no standard; operation"
 
@@ -63,6 +63,22 @@ CHAPTER = Chapter(
             "With several workers `metrics` tells of all of them, whichever answers, and a worker that is "
             "replaced takes nothing away.",
             _NONE,
+            capability="settings",
+        ),
+        Rule(
+            "operations.trace-context",
+            MUST,
+            "traceparent and tracestate pass as any other field does, unless `tracing` is on: then "
+            "traceparent names the proxy's own span of the same trace.",
+            "W3C Trace Context 3.4",
+            decision="tests/real/test_tracing.py shows the second half with a receiver of spans.",
+        ),
+        Rule(
+            "operations.server-timing",
+            MAY,
+            "With `server_timing` an answer says in Server-Timing where the time before its head went, "
+            "beside what the downstream says; without it the field is the downstream's alone.",
+            "W3C Server Timing 3",
             capability="settings",
         ),
         Rule(
