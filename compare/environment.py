@@ -9,6 +9,7 @@ import importlib.metadata
 import os
 import platform
 import resource
+import ssl
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,13 @@ def cpu_model(text: str) -> str:
     return platform.machine()
 
 
+def _aiohttp_parser() -> str:
+    from aiohttp import http_parser
+
+    written = "C" if "_http_parser" in http_parser.HttpResponseParser.__module__ else "Python"
+    return f"aiohttp's in {written}"
+
+
 def describe(layout: Layout, origin_version: str) -> dict[str, Any]:
     """What a reader needs to know to judge or repeat the figures."""
     found = {}
@@ -46,6 +54,8 @@ def describe(layout: Layout, origin_version: str) -> dict[str, Any]:
         "kernel": platform.release(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "loop": f"uvloop {found['uvloop']}" if "uvloop" in found else "asyncio",
+        "parser": f"httptools {found.get('httptools', '-')}, {_aiohttp_parser()}",
+        "tls": ssl.OPENSSL_VERSION,
         "packages": found,
         "tools": {name: program_version(*command)() for name, command in TOOLS.items()},
         "origin": f"nginx {origin_version}",

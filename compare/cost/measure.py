@@ -21,6 +21,7 @@ from ..workloads import Shape
 NEIGHBOUR_RATE = 50.0  # a second: often enough to find a loop that is held up, too seldom to be a load
 CONNECTIONS = 1000  # with more in flight the first answers come late, so more is measured
 LATE_PATH_MS = 100  # with answers this late likewise
+PATIENCE = 5  # times as long once more, for one that answered nobody in time
 REST_SECONDS = 3.0  # that a subject is given to come to rest after warming up
 QUIET_SHARE = 0.1  # of a core: at rest
 
@@ -62,14 +63,17 @@ def _warm(bench: Bench, target: Target, shape: Shape) -> None:
 
 def _closed(bench: Bench, target: Target, shape: Shape, sample: Sample) -> None:
     longer = shape.inflight >= CONNECTIONS or shape.late_ms >= LATE_PATH_MS
-    result = wrk.run(
-        url(target, shape),
-        connections=shape.inflight,
-        seconds=bench.seconds * (2 if longer else 1),
-        post=shape.post,
-        cores=bench.layout.load,
-        folder=bench.folder,
-    )
+    for seconds in (bench.seconds * (2 if longer else 1), bench.seconds * PATIENCE):
+        result = wrk.run(
+            url(target, shape),
+            connections=shape.inflight,
+            seconds=seconds,
+            post=shape.post,
+            cores=bench.layout.load,
+            folder=bench.folder,
+        )
+        if result.requests:
+            break
     sample.requests, sample.failed = result.requests, result.failed
     sample.seconds, sample.rate = result.seconds, result.rate
     sample.latency_ms = result.latency_ms

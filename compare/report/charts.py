@@ -18,6 +18,7 @@ mpl.use("svg")  # before pyplot, which would look for a display
 from matplotlib import pyplot
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..cost import reading
 from ..cost.plan import REFERENCE
@@ -55,6 +56,9 @@ STYLE: dict[str, Any] = {
 }
 
 
+PLAIN = FuncFormatter(lambda value, _: f"{value:,g}")
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One line of a bar chart; without a value the text says why."""
@@ -83,6 +87,14 @@ def draw(evidence: Evidence, folder: Path) -> list[Path]:
                 path.write_text(text + "\n")
                 written.append(path)
     return written
+
+
+def names(evidence: Evidence) -> set[str]:
+    """Charts that have data."""
+    figures = _figures(evidence, THEMES["light"])
+    for _, figure in figures:
+        pyplot.close(figure)
+    return {name for name, _ in figures}
 
 
 def _colours(colours: dict[str, str]) -> dict[str, str]:
@@ -162,6 +174,7 @@ def _bar_chart(bars: Sequence[Bar], label: str, colours: dict[str, str]) -> Any:
     axes.set_ylim(len(bars) - 0.4, -0.6)
     axes.set_yticks(range(len(bars)), [bar.name for bar in bars])
     axes.tick_params(axis="y", length=0)
+    axes.xaxis.set_major_formatter(PLAIN)
     axes.set_xlabel(label)
     axes.xaxis.grid(visible=True, linewidth=0.5)
     axes.set_axisbelow(True)
@@ -198,6 +211,9 @@ def _line_charts(evidence: Evidence, colours: dict[str, str]) -> Any:
             )
         axes.set_xticks(range(len(points)), [label(point) for point in points])
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.yaxis.set_major_formatter(PLAIN)
+        axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel({"late": "downstream answers after"}.get(line, line))
         axes.yaxis.grid(visible=True, linewidth=0.5)
     all_axes[0].set_ylabel("CPU time per request, microseconds (logarithmic)")

@@ -19,6 +19,12 @@ from .evidence import Evidence, load
 
 DOCUMENT = "compare.md"
 CHARTS = Path("docs", "img", "compare")
+ALT = {
+    "cpu": "CPU time per request of every subject",
+    "lines": "CPU time per request by requests in flight, size of the body and lateness of the downstream",
+    "latency": "The 99th percentile of latency at a fixed arrival rate",
+    "lag": "The 99th percentile that a neighbour endpoint waits",
+}
 _PLACE = re.compile(r"\{\{(\w+)\}\}")
 
 
@@ -62,7 +68,26 @@ def _same(fresh: Path, kept: Path) -> bool:
 
 def document(evidence: Evidence) -> str:
     """The template with its places filled. A place that no section fills is an error of ours."""
+    from .charts import names
     from .sections import SECTIONS
 
+    charts = names(evidence)
+
+    def fill(place: re.Match[str]) -> str:
+        name = place[1]
+        if name.startswith("chart_"):
+            chart = name.removeprefix("chart_")
+            return _picture(chart) if chart in charts else "Not measured yet."
+        return SECTIONS[name](evidence).rstrip()
+
     template = Path(__file__).with_name("template.md").read_text()
-    return _PLACE.sub(lambda place: SECTIONS[place[1]](evidence), template)
+    return _PLACE.sub(fill, template)
+
+
+def _picture(chart: str) -> str:
+    """Both themes; GitHub shows the one of the page."""
+    light, dark = (f"{CHARTS.as_posix()}/{chart}-{theme}.svg" for theme in ("light", "dark"))
+    return (
+        f'<picture><source media="(prefers-color-scheme: dark)" srcset="{dark}">'
+        f'<img alt="{ALT[chart]}" src="{light}"></picture>'
+    )

@@ -51,7 +51,7 @@ def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
     points = tuple(dict.fromkeys(need.point for need in asked if need.point)) or (PLAIN.point or "",)
     kinds = [need.kinds for need in asked if need.kinds]
     allowed = frozenset.intersection(*kinds) if kinds else CLIENT
-    rules = [rule for need in asked for rule in need.rules]
+    topics = [topic for need in asked for topic in need.topics]
     refused: dict[str, str] = {}
     ratios: dict[str, Spread] = {}
     for subject in reading.subjects(evidence.cost):
@@ -59,7 +59,7 @@ def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
             any(need.sync for need in asked) and subject not in SYNC
         ):
             continue
-        found = _obstacle(evidence, subject, rules) or _ratios(evidence, subject, points)
+        found = _obstacle(evidence, subject, topics) or _ratios(evidence, subject, points)
         if isinstance(found, str):
             refused[subject] = found
         else:
@@ -73,16 +73,16 @@ def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
     return Answer(asked, points, tuple(rows), refused)
 
 
-def _obstacle(evidence: Evidence, subject: str, rules: Iterable[str]) -> str | None:
-    """The first rule that the subject does not keep. What nobody measured stands in nobody's way but for
-    `rules`.
+def _obstacle(evidence: Evidence, subject: str, topics: Sequence[str]) -> str | None:
+    """The first topic whose rules the subject does not keep. What nobody measured is in the way only if
+    asked for.
     """
-    known = {rule.id: rule.title for rule in evidence.behaviour.rules}
-    for rule in (*rules, *BASE):
-        cell = evidence.behaviour.cell(subject, rule)
-        if cell.kept or (cell.result == UNKNOWN and rule not in rules):
+    known = {topic.id: topic.title for topic in evidence.behaviour.topics}
+    for topic in (*topics, *BASE):
+        cell = evidence.behaviour.cell(subject, topic)
+        if cell.kept or (cell.result == UNKNOWN and topic not in topics):
             continue
-        return f"{known.get(rule, rule)}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
+        return f"{known.get(topic, topic)}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
     return None
 
 

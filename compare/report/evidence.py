@@ -6,7 +6,7 @@ Must not know what is concluded from them. A file that is not there leaves its p
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,23 @@ from .. import paths
 from ..results import COST, PROXIES, Results
 
 KEPT = "kept"
+PARTLY = "partly"
+BROKEN = "broken"
+NOT_OFFERED = "not offered"
+ERROR = "error"
 UNKNOWN = "not measured"
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Whether a subject keeps a rule, and how that was seen."""
+    """What a subject does about a topic: `kept` of its `asked` rules, and what was seen where it keeps them
+    not.
+    """
 
     result: str
     evidence: str = ""
+    kept_rules: int = 0
+    asked: int = 0
 
     @property
     def kept(self) -> bool:
@@ -31,26 +39,25 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
-    """One line of the behaviour table; `contract` is the id of the contract's rule behind it, if there is
-    one.
+class Topic:
+    """One line of the behaviour table; `rules` are the contract's, or names of probes where there is no
+    rule.
     """
 
     id: str
     title: str
-    contract: str = ""
+    rules: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """Cells by subject and rule."""
+    """Cells by subject and topic."""
 
-    rules: tuple[Rule, ...] = ()
+    topics: tuple[Topic, ...] = ()
     cells: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
-    note: str = ""
 
-    def cell(self, subject: str, rule: str) -> Cell:
-        return self.cells.get(subject, {}).get(rule, Cell(UNKNOWN))
+    def cell(self, subject: str, topic: str) -> Cell:
+        return self.cells.get(subject, {}).get(topic, Cell(UNKNOWN))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +99,31 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def behaviour(stored: Mapping[str, Any]) -> Behaviour:
-    """Cells of several backends become one: the worse of them, with its evidence."""
-    rules = tuple(Rule(rule["id"], rule["title"], rule.get("rule", "")) for rule in stored.get("rules", ()))
-    cells: dict[str, dict[str, Cell]] = {}
-    for subject, backends in stored.get("cells", {}).items():
-        found = cells.setdefault(subject, {})
-        for by_rule in backends.values():
-            for rule, cell in by_rule.items():
-                new = Cell(cell["result"], cell.get("evidence", ""))
-                if rule not in found or (found[rule].kept and not new.kept):
-                    found[rule] = new
-    return Behaviour(rules, cells, stored.get("note", ""))
+    """The stored rules of every subject, gathered by topic."""
+    topics = tuple(
+        Topic(topic["id"], topic["title"], tuple(topic["rules"])) for topic in stored.get("topics", ())
+    )
+    cells = {
+        subject: {topic.id: gathered(found, topic.rules) for topic in topics}
+        for subject, found in stored.get("subjects", {}).items()
+    }
+    return Behaviour(topics, cells)
+
+
+def gathered(found: Mapping[str, Mapping[str, str]], rules: Sequence[str]) -> Cell:
+    """One cell for several rules: the worst of them has the word, and each that is not kept is told."""
+    asked = [(rule, found[rule]) for rule in rules if rule in found]
+    if not asked:
+        return Cell(UNKNOWN)
+    kept = sum(cell["outcome"] == KEPT for _, cell in asked)
+    told = "; ".join(f"{rule}: {cell['detail']}" for rule, cell in asked if cell["outcome"] != KEPT)
+    outcomes = {cell["outcome"] for _, cell in asked}
+    if outcomes == {KEPT}:
+        result = KEPT
+    elif outcomes == {"not-offered"}:
+        result = NOT_OFFERED
+    elif outcomes == {"error"}:
+        result = ERROR
+    else:
+        result = PARTLY if kept else BROKEN
+    return Cell(result, told, kept, len(asked))

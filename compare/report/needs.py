@@ -1,4 +1,5 @@
-"""What somebody may need of a client, as data: which rules it must keep, and at which point its cost counts.
+"""What somebody may need of a client, as data: which behaviour it must have, and at which point its cost
+counts.
 
 Must not know the results.
 """
@@ -16,18 +17,18 @@ PYTHON_PROXY = frozenset({"backend", "recipe"})
 SYNC = frozenset({"requests", "urllib3", "pycurl"})
 
 #: Without these a client loses or mixes up data in a server, so nobody is told to take it.
-BASE = ("repeated-fields", "truncation", "cookie-isolation", "leak")
+BASE = ("repeated-fields", "truncation", "cookies", "leak")
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """`rules` are ids of the behaviour table. `point`: where cost is compared; at arrivals-... by p99,
+    """`topics` are ids of the behaviour table. `point`: where cost is compared; at arrivals-... by p99,
     otherwise by CPU time per request. `kinds`: among whom, None for clients. `sync`: only those that are
     called from threads."""
 
     flag: str
     title: str
-    rules: tuple[str, ...] = ()
+    topics: tuple[str, ...] = ()
     point: str | None = None
     kinds: frozenset[str] | None = None
     sync: bool = False
@@ -41,17 +42,17 @@ NEEDS: tuple[Need, ...] = (
     Need("steady-latency", "a low p99 at a fixed rate", point="arrivals-1000"),
     Need("slow-downstream", "a downstream that answers after 200 ms", point="late-200"),
     Need("tls", "TLS to the downstream", point="tls"),
-    Need("streaming-upload", "uploads passed on as they come", rules=("streaming-upload",)),
-    Need("streaming-download", "answers passed on as they come", rules=("streaming-download",)),
+    Need("streaming-upload", "uploads passed on as they come", topics=("streaming-up",)),
+    Need("streaming-download", "answers passed on as they come", topics=("streaming-down",)),
     Need(
         "exact-bytes",
         "targets and fields passed on byte for byte",
-        rules=("byte-exact-target", "raw-encodings"),
+        topics=("target", "values", "raw-encodings"),
     ),
-    Need("cancellation", "work that stops when the client leaves", rules=("cancellation",)),
-    Need("http2", "HTTP/2 to the downstream", rules=("http2",)),
-    Need("websocket", "WebSocket to the downstream", rules=("websocket",)),
-    Need("trailers", "trailer fields", rules=("trailers",)),
+    Need("cancellation", "work that stops when the client leaves", topics=("cancellation",)),
+    Need("http2", "HTTP/2 to the downstream", topics=("http2",)),
+    Need("websocket", "WebSocket to the downstream", topics=("websocket",)),
+    Need("trailers", "answers whose trailers do no harm", topics=("trailers",)),
     Need("sync", "calls from synchronous code (threads)", sync=True),
     Need("proxy", "a whole proxy, in any language", kinds=PROXY),
     Need("python-proxy", "a whole proxy in Python", kinds=PYTHON_PROXY),

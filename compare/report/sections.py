@@ -15,10 +15,10 @@ from ..tables import tables as proxy_tables
 from ..tables import warnings
 from . import backends
 from .decide import Answer, answer
-from .evidence import UNKNOWN, Cell, Evidence, Rule
+from .evidence import BROKEN, ERROR, KEPT, NOT_OFFERED, UNKNOWN, Cell, Evidence, Topic
 from .needs import NEEDS, PLAIN
 
-MARKS = {"kept": "yes", "broken": "**no**", "partly": "partly", "not possible": "**cannot**", UNKNOWN: "-"}
+MARKS = {KEPT: "yes", NOT_OFFERED: "–", ERROR: "error", UNKNOWN: ""}
 
 
 def table(head: list[str], rows: list[list[str]], figures: bool = False) -> str:
@@ -92,9 +92,9 @@ def grids(shown: list[Grid]) -> str:
 
 
 def behaviour(evidence: Evidence) -> str:
-    """A row per rule and a column per subject; every cell is a test's result."""
+    """A row per topic and a column per subject; every cell is a run of tests."""
     found = evidence.behaviour
-    if not found.rules:
+    if not found.topics:
         return "Not measured yet."
     names = [name for name in reading.subjects(evidence.cost) if name in found.cells]
     names += [name for name in found.cells if name not in names and name != CONTROL]
@@ -103,42 +103,54 @@ def behaviour(evidence: Evidence) -> str:
         chosen = [name for name in names if (evidence.kind(name) == "client") == bool(kind)]
         if chosen:
             rows = [
-                [
-                    _rule(rule),
-                    *(MARKS.get(cell.result, cell.result) for cell in _cells(evidence, rule, chosen)),
-                ]
-                for rule in found.rules
+                [_topic(topic), *(_mark(found.cell(name, topic.id)) for name in chosen)]
+                for topic in found.topics
             ]
             parts.append(f"**{title}**\n\n{table(['rule', *chosen], rows)}")
     parts.append(_why_not(evidence, names))
     return "\n\n".join(part for part in parts if part)
 
 
-def _cells(evidence: Evidence, rule: Rule, names: list[str]) -> list[Cell]:
-    return [evidence.behaviour.cell(name, rule.id) for name in names]
+def _mark(cell: Cell) -> str:
+    if cell.result in MARKS:
+        return MARKS[cell.result]
+    return "**no**" if cell.result == BROKEN else f"{cell.kept_rules} of {cell.asked}"
 
 
-def _rule(rule: Rule) -> str:
-    if not rule.contract:
-        return rule.title
+def _topic(topic: Topic) -> str:
+    """With a link to each rule of the contract behind it."""
+    rules = [rule for rule in topic.rules if not rule.startswith("probe.")]
+    if len(rules) < 2:
+        return f"[{topic.title}]({_anchor(rules[0])})" if rules else topic.title
+    links = ", ".join(f"[{number}]({_anchor(rule)})" for number, rule in enumerate(rules, 1))
+    return f"{topic.title} ({links})"
+
+
+def _anchor(rule: str) -> str:
     # GitHub's anchor of the heading `### chapter.name`.
-    return f"[{rule.title}](docs/contract.md#{rule.contract.replace('.', '').lower()})"
+    return f"docs/contract.md#{rule.replace('.', '').lower()}"
 
 
 def _why_not(evidence: Evidence, names: list[str]) -> str:
-    lines = [
-        f"- {name}, {rule.title}: {cell.evidence}"
-        for rule in evidence.behaviour.rules
-        for name in names
-        if not (cell := evidence.behaviour.cell(name, rule.id)).kept and cell.evidence
-    ]
+    lines = []
+    for name in names:
+        told = [
+            f"  - {topic.title}: {plain(cell.evidence)}"
+            for topic in evidence.behaviour.topics
+            if not (cell := evidence.behaviour.cell(name, topic.id)).kept and cell.evidence
+        ]
+        lines += [f"- **{name}**", *told] if told else []
     if not lines:
         return ""
-    return (
-        "<details><summary>What was seen where the answer is not yes</summary>\n\n"
-        + "\n".join(lines)
-        + "\n\n</details>"
-    )
+    head = "<details><summary>What was seen where the answer is not yes</summary>"
+    return "\n".join([head, "", *lines, "", "</details>"])
+
+
+def plain(text: str) -> str:
+    """Text of a test's message, so that Markdown takes none of it for its own."""
+    for character in "\\`*_<>[]|":
+        text = text.replace(character, f"\\{character}")
+    return text
 
 
 def faults(evidence: Evidence) -> str:
