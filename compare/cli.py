@@ -32,6 +32,7 @@ OPTIONS = (
     click.option(
         "--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Samples go here."
     ),
+    click.option("--strict", is_flag=True, help="Exit with 1 unless every measurement was made."),
     click.option("--markdown", "as_markdown", is_flag=True, help="Print Markdown instead of drawn tables."),
 )
 

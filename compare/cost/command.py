@@ -69,7 +69,8 @@ def run(
     resume: bool,
     json_file: Path | None,
     as_markdown: bool,
-) -> Results:
+    strict: bool = False,
+) -> None:
     """Measure, print, and keep the result in `json_file`, or in `default` when the run is a whole one."""
     began = time.monotonic()
     _check_machine(mine)
@@ -106,7 +107,9 @@ def run(
         results.write(file)
         click.echo(f"results are in {_short(file)}", err=True)
     _print(results, as_markdown)
-    return results
+    made = sum(sample.valid for sample in results.samples)
+    if strict and made < len(cells):
+        raise click.ClickException(f"{len(cells) - made} of {len(cells)} measurements were not made")
 
 
 def _key(cell: Cell) -> tuple[int, str, str]:
