@@ -6,6 +6,7 @@ behind this seam build a ClientSession or turn a library's exceptions into Proxy
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,6 +18,8 @@ from .message import HeaderPairs, OutgoingRequest
 class UpgradedConnection(Protocol):
     """A downstream connection after 101: raw bytes both ways, with flow control."""
 
+    @property
+    def transport(self) -> asyncio.Transport: ...
     def write(self, data: bytes) -> None: ...
     def pause_reading(self) -> None: ...
     def resume_reading(self) -> None: ...

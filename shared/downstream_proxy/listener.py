@@ -13,6 +13,7 @@ import os
 import socket
 import stat
 
+from .peers import probe
 from .settings import Settings
 from .systemd import listen_fds
 
@@ -29,6 +30,13 @@ def bind(settings: Settings) -> list[socket.socket]:
     Sockets that systemd opened for this process win over host, port and path, and `fd` over those.
     A host name with several addresses gives a socket for each, all on one port (also when `port` is 0).
     """
+    sockets = _bound(settings)
+    for sock in sockets:
+        probe(sock)
+    return sockets
+
+
+def _bound(settings: Settings) -> list[socket.socket]:
     if settings.fd is not None:
         hint = "give --fd the number of a listening socket that the parent process passed on"
         return [_inherited(settings.fd, hint)]
@@ -140,9 +148,9 @@ def _remove_stale(path: str) -> None:
         raise ListenError(
             f"cannot listen on {path}: the file exists and is no socket; remove it or choose another --uds"
         )
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:
         try:
-            probe.connect(path)
+            caller.connect(path)
         except ConnectionRefusedError:
             with contextlib.suppress(OSError):
                 os.unlink(path)

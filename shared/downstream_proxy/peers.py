@@ -10,6 +10,7 @@ import array
 import asyncio
 import fcntl
 import select
+import socket
 import termios
 from collections.abc import Callable
 
@@ -73,7 +74,7 @@ class Flow:
     ever.
     """
 
-    __slots__ = ("_ended", "_loop", "_lost", "_outflow", "_seconds", "_stuck", "_transport", "_unread")
+    __slots__ = ("_ended", "_loop", "_lost", "_outflow", "_seconds", "_stuck", "_transport", "unread")
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Flow:
     ) -> None:
         self._transport = transport
         self._loop = loop
-        self._unread = unread
+        self.unread = unread
         self._seconds = seconds
         self._ended = ended
         self._stuck = stuck
@@ -95,10 +96,10 @@ class Flow:
 
     def stop_reading(self) -> None:
         self._transport.pause_reading()
-        self._unread.add(self._transport, self._ended)
+        self.unread.add(self._transport, self._ended)
 
     def go_on_reading(self) -> None:
-        self._unread.discard(self._transport)
+        self.unread.discard(self._transport)
         self._transport.resume_reading()
 
     def full(self) -> None:
@@ -121,7 +122,7 @@ class Flow:
     def lost(self) -> None:
         """The connection is gone."""
         self._lost = True
-        self._unread.discard(self._transport)
+        self.unread.discard(self._transport)
         if self._outflow is not None:
             self._outflow.close()
 
@@ -187,6 +188,24 @@ def untaken(transport: asyncio.Transport) -> int:
             return waiting
         waiting += size[0]
     return waiting
+
+
+def probe(sock: socket.socket | None) -> None:
+    """Let the kernel ask now and then whether a silent peer is still there: without power it says no end.
+
+    A listening socket passes it on to the connections that it accepts.
+    """
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES.items():
+        if (option := getattr(socket, name, None)) is not None:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+_PROBES = {"TCP_KEEPIDLE": 60, "TCP_KEEPALIVE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4}
+"""Seconds of silence until the first probe (the second is macOS's word for it) and between two, and how many
+may go unanswered: a peer that is gone is noticed after two minutes."""
 
 
 def _descriptor(transport: asyncio.Transport) -> int:

@@ -8,148 +8,17 @@ message, and to say 1001 (Going Away) between two frames when the server goes do
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from secrets import token_bytes
 
 from .downstream import DownstreamResponse, UpgradedConnection
 from .http1.server_connection import ServerConnection
+from .peers import probe, untaken
+from .websocket_frames import Direction
 
 GOING_AWAY = 1001
 TOO_BIG = 1009
 CLOSE_SECONDS = 2.0
 """How long the ends may take to finish a closing handshake, or to close their half of a connection whose
 other half has ended."""
-
-
-class FrameScanner:
-    """Follows the frames of one direction by their headers (RFC 6455, section 5.2).
-
-    left: bytes of the present frame's payload still to come; 0 between two frames. closed: a Close frame has
-    begun. too_big: a message has grown past the limit. held: the beginning of a header that is not whole.
-    """
-
-    __slots__ = ("_limit", "_message", "closed", "held", "left", "too_big")
-
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
-        self._message = 0
-        self.held = b""
-        self.left = 0
-        self.closed = False
-        self.too_big = False
-
-    def feed(self, data: bytes) -> bytes:
-        """What may pass on: all but a header that is not whole yet, or from the frame that is too big.
-
-        So what has passed ends between two frames or inside a payload, never inside a header.
-        """
-        size = len(data)
-        if self.left >= size:
-            self.left -= size
-            return data
-        if self.held:
-            data = self.held + data
-            self.held = b""
-            size = len(data)
-        at, last = self.left, size - 1
-        self.left = 0
-        while at < last:
-            first, second = data[at], data[at + 1]
-            length = second & 0x7F
-            payload = at + 2
-            if length > 125:
-                payload += 2 if length == 126 else 8
-                if payload > size:
-                    break
-                length = int.from_bytes(data[at + 2 : payload])
-            if second & 0x80:
-                payload += 4
-            if payload > size:
-                break
-            if first & 0x08:
-                self.closed = self.closed or first & 0x0F == 8
-            else:
-                self._message += length
-                if self._limit is not None and self._message > self._limit:
-                    self.too_big = True
-                    return data[:at]
-                if first & 0x80:
-                    self._message = 0
-            at = payload + length
-        if at >= size:
-            self.left = at - size
-            return data
-        self.held = data[at:]
-        return data[:at]
-
-
-def close_frame(code: int, masked: bool) -> bytes:
-    """A Close frame without a reason."""
-    payload = code.to_bytes(2)
-    if not masked:
-        return b"\x88\x02" + payload
-    mask = token_bytes(4)
-    return b"\x88\x82" + mask + bytes((payload[0] ^ mask[0], payload[1] ^ mask[1]))
-
-
-class _Direction:
-    """One way through the tunnel: passes frames on until the sender ends or the proxy says Close instead.
-
-    answered: the sender has said Close. write: to the reader.
-    """
-
-    __slots__ = ("_due", "_masked", "_over", "_scanner", "_write")
-
-    def __init__(self, limit: int | None, masked: bool, write: Callable[[bytes], None]) -> None:
-        self._scanner = FrameScanner(limit)
-        self._masked = masked
-        self._write = write
-        self._due = b""
-        self._over = False
-
-    @property
-    def answered(self) -> bool:
-        return self._scanner.closed
-
-    def feed(self, data: bytes) -> bool:
-        """Pass `data` on; False when a message has grown past the limit."""
-        scanner = self._scanner
-        if scanner.too_big:
-            return True
-        left = scanner.left
-        passed = scanner.feed(data)
-        if self._due:
-            # The frame that was under way still passes; the sender's own Close is only taken note of.
-            self._write(data[:left])
-            if len(data) >= left:
-                self._say_close()
-        elif not self._over and passed:
-            self._write(passed)
-        return not scanner.too_big
-
-    def close(self, code: int) -> None:
-        """Say Close to the reader, at the end of the present frame; nothing follows it."""
-        if self._over or self._scanner.closed:
-            return
-        self._due = close_frame(code, self._masked)
-        if not self._scanner.left:
-            self._say_close()
-
-    def _say_close(self) -> None:
-        self._write(self._due)
-        self._due = b""
-        self._over = True
-
-    def end(self) -> None:
-        """The sender is gone: what was held back passes, and nothing after it."""
-        if not self._over and not self._due and not self._scanner.too_big and self._scanner.held:
-            self._write(self._scanner.held)
-        self.stop()
-
-    def stop(self) -> None:
-        """Nobody reads any more."""
-        self._due = b""
-        self._over = True
 
 
 class WebSocketTunnel:
@@ -163,16 +32,19 @@ class WebSocketTunnel:
     def __init__(self, client: ServerConnection, response: DownstreamResponse, limit: int | None) -> None:
         self._client = client
         self._loop = asyncio.get_running_loop()
-        self._from_client = _Direction(limit, True, self._to_downstream)
-        self._from_downstream = _Direction(limit, False, self._to_client)
+        self._from_client = Direction(limit, True, self._to_downstream)
+        self._from_downstream = Direction(limit, False, self._to_client)
         self._ending: asyncio.TimerHandle | None = None
         self._closing = False
         self._client_ended = False
         self._downstream_ended = False
         self._client_full = False
-        self._unwritten = 0
+        self._client_leaving = False
+        self._downstream_leaving = False
+        self._untaken = 0
         self._early = b""
         self._response = response
+        self._unread = client.flow.unread
         self._downstream: UpgradedConnection | None = None
         self.bytes_to_client = 0
         self.ended: asyncio.Future[None] = self._loop.create_future()
@@ -187,11 +59,12 @@ class WebSocketTunnel:
         assert self._response.upgrade is not None
         try:
             self._downstream = self._response.upgrade(self)
+            probe(self._downstream.transport.get_extra_info("socket"))
             early, self._early = self._early, b""
             if early:
                 self.downstream_data(early)
             if self._client_full:
-                self._downstream.pause_reading()
+                self._stop_downstream(self._downstream)
             if sent_already:
                 self.data_received(sent_already)
             if not client.may_keep_alive():
@@ -203,6 +76,8 @@ class WebSocketTunnel:
             self._client_ended = self._downstream_ended = True
             if self._ending is not None:
                 self._ending.cancel()
+            if self._downstream is not None:
+                self._unread.discard(self._downstream.transport)
             self._response.abort()
             client.close()
             if transport.get_write_buffer_size():
@@ -237,18 +112,36 @@ class WebSocketTunnel:
         self._from_downstream.stop()
         if self._downstream is not None and not self._downstream_ended:
             self._downstream.write_eof()
-            self._downstream.resume_reading()
+            self._hear_downstream(self._downstream)
         self._one_ended()
 
     def writing_paused(self) -> None:
         self._client_full = True
         if self._downstream is not None and not self._client_ended:
-            self._downstream.pause_reading()
+            self._stop_downstream(self._downstream)
 
     def writing_resumed(self) -> None:
         self._client_full = False
         if self._downstream is not None and not self._downstream_ended:
-            self._downstream.resume_reading()
+            self._hear_downstream(self._downstream)
+
+    def _stop_downstream(self, downstream: UpgradedConnection) -> None:
+        downstream.pause_reading()
+        self._unread.add(downstream.transport, self._downstream_left_unread)
+
+    def _hear_downstream(self, downstream: UpgradedConnection) -> None:
+        self._unread.discard(downstream.transport)
+        downstream.resume_reading()
+
+    def _downstream_left_unread(self) -> None:
+        """It ended behind bytes for which the client has no room yet."""
+        self._downstream_leaving = True
+        self._start_ending()
+
+    def left_unread(self) -> None:
+        """The client ended behind bytes for which the downstream has no room yet."""
+        self._client_leaving = True
+        self._start_ending()
 
     def shutdown(self) -> None:
         """Say 1001 to both, each between two frames."""
@@ -285,18 +178,18 @@ class WebSocketTunnel:
         if not self._client_ended and not transport.is_closing():
             if transport.can_write_eof():
                 transport.write_eof()
-                transport.resume_reading()
+                self._client.flow.go_on_reading()
             else:
                 self._client_ended = True
         self._one_ended()
 
     def pause_client(self) -> None:
         if not self._client_ended:
-            self._client.transport.pause_reading()
+            self._client.flow.stop_reading()
 
     def resume_client(self) -> None:
         if not self._client_ended:
-            self._client.transport.resume_reading()
+            self._client.flow.go_on_reading()
 
     # --- the end
 
@@ -308,17 +201,26 @@ class WebSocketTunnel:
 
     def _start_ending(self) -> None:
         if self._ending is None:
-            self._unwritten = self._client.transport.get_write_buffer_size()
+            self._untaken = self._left_behind()
             self._ending = self._loop.call_later(CLOSE_SECONDS, self._expired)
 
     def _expired(self) -> None:
-        """Time is up, unless the client is still taking what the downstream left."""
-        unwritten = self._client.transport.get_write_buffer_size()
-        if self._downstream_ended and 0 < unwritten < self._unwritten:
+        """Time is up, unless the other side is still taking what the one that ended has left."""
+        left = self._left_behind()
+        if left and left != self._untaken:
             self._ending = None
             self._start_ending()
         else:
             self._finish()
+
+    def _left_behind(self) -> int:
+        """Bytes that wait for a side whose other side has ended."""
+        left = 0
+        if (self._downstream_ended or self._downstream_leaving) and not self._client_ended:
+            left += untaken(self._client.transport)
+        if (self._client_ended or self._client_leaving) and self._downstream and not self._downstream_ended:
+            left += untaken(self._downstream.transport)
+        return left
 
     def _close_both(self, code: int) -> None:
         if self._closing:

@@ -286,6 +286,10 @@ class WireExchange:
         self._connection.transport.resume_reading()
         return self
 
+    @property
+    def transport(self) -> asyncio.Transport:
+        return self._connection.transport
+
     def write(self, data: bytes) -> None:
         self._connection.transport.write(data)
 

@@ -7,6 +7,7 @@ deadline that is wrong is wrong each time.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 
@@ -43,6 +44,10 @@ timeouts = {{ pool = 0.5 }}
 prefix = "/connect"
 url = "http://{hole}"
 timeouts = {{ connect = 0.5 }}
+[downstreams.write]
+prefix = "/write"
+url = "http://$ORIGIN"
+timeouts = {{ head = 0.2, read_idle = 0.5 }}
 [downstreams.dns]
 prefix = "/dns"
 url = "http://slow.invalid"
@@ -115,6 +120,16 @@ def test_connect_deadline_fires_in_time(lab: Lab, place: str) -> None:
     best_of(lambda: seconds_to(lab, get(f"/{place}/x".encode()), 504))
 
 
+@rule("failures.connect-timeout")
+def test_connect_deadline_holds_for_the_tls_handshake(proxy_with: ProxyWith) -> None:
+    """Somebody takes the connection, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+        url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        more = f"timeouts = {{ connect = {SET} }}\ntls = {{ verify = false }}\n"
+        lab = proxy_with(f'[downstreams.tls]\nurl = "{url}"\n{more}')
+        best_of(lambda: seconds_to(lab, get(b"/x"), 504))
+
+
 @rule("failures.head-timeout")
 @pytest.mark.parametrize("how", ["silent", "dripping", "interim"])
 def test_head_deadline_fires_in_time(lab: Lab, how: str) -> None:
@@ -127,6 +142,28 @@ def test_head_deadline_fires_in_time(lab: Lab, how: str) -> None:
 
     lab.origin.script("/head/x", stall if how == "silent" else drip)
     best_of(lambda: seconds_to(lab, get(b"/head/x"), 504))
+
+
+@rule("failures.read-idle")
+def test_write_deadline_fires_in_time(lab: Lab) -> None:
+    """From the moment when no more of the request finds room."""
+
+    async def deaf(conn: Connection, request: Request) -> None:
+        conn.stop_reading()
+        await gate.wait()
+
+    gate = lab.origin.gate()
+    lab.origin.script("/write/x", deaf)
+
+    def measure() -> float:
+        client = lab.connect()
+        assert client.pump(post(b"/write/x", bytes(64 << 20)), quiet=SET / 2) < 64 << 20
+        began = time.monotonic() - SET / 2
+        assert client.read_response().status == 504
+        return time.monotonic() - began
+
+    best_of(measure)
+    gate.open()
 
 
 @rule("failures.head-timeout")

@@ -10,7 +10,9 @@ import time
 from collections.abc import Callable
 
 import pytest
+from downstream_proxy.peers import untaken as unacknowledged
 
+from ..frames import BINARY, TEXT, After, accepting, frame
 from ..origin import Connection
 from ..recorded import Request
 from ..scripts import stall
@@ -18,6 +20,7 @@ from ..wire import Client
 from .lab import Lab, get, post, rule
 from .test_clients import SEEN_WITHIN, leave
 from .test_timeouts import SET, best_of
+from .tunnel import handshake
 
 ProxyWith = Callable[[str], Lab]
 
@@ -140,3 +143,94 @@ def test_client_that_reads_a_little_at_a_time_keeps_its_connection(impatient: La
         time.sleep(SET / 4)
     assert impatient.origin.seen("/x")[0].conn.closed_at is None
     assert len(client.read_exactly(LARGE // 4)) == LARGE // 4
+
+
+# -- tunnels
+
+MESSAGE = frame(BINARY, bytes(65000))
+LAST = frame(TEXT, b"the last")
+
+
+def unread_tunnel(proxy: Lab, after: After) -> Client:
+    """A tunnel whose client reads nothing behind the handshake."""
+    proxy.origin.script("/ws", accepting(after))
+    client = proxy.send(handshake(b"/ws"), receive_buffer=65536)
+    assert client.read_head().status == 101
+    return client
+
+
+def settled_in_flight(proxy: Lab, others: int) -> None:
+    """Waits until no more than `others` requests are in flight, and the one that asks."""
+    began = time.monotonic()
+    while b"downstream_proxy_inflight %d" % (others + 1) not in proxy.ask(get(b"/-/metrics")).body:
+        assert time.monotonic() - began < 5, "the tunnel is still there"
+        time.sleep(0.05)
+
+
+@rule("websocket.vanishing-closes", "websocket.backpressure")
+def test_downstream_that_resets_a_tunnel_that_nobody_reads_is_seen(proxy_with: ProxyWith) -> None:
+    proxy = proxy_with(SETTINGS)
+
+    async def pour(conn: Connection) -> None:
+        while conn.closed_at is None:
+            await conn.send(MESSAGE)
+            sent.append(1)
+
+    sent: list[int] = []
+    client = unread_tunnel(proxy, pour)
+    proxy.origin.settled(lambda: len(sent))
+    conn = proxy.origin.seen("/ws")[0].conn
+    assert conn.closed_at is None
+    proxy.origin.loop.call_soon_threadsafe(conn.reset)
+    settled_in_flight(proxy, 0)
+    client.close()
+
+
+@rule("websocket.vanishing-closes", "websocket.backpressure")
+def test_client_that_reads_late_and_slowly_gets_all_that_the_downstream_left(proxy: Lab) -> None:
+    """The downstream's end arrives behind bytes for which the client makes no room for a while."""
+
+    async def pour(conn: Connection) -> None:
+        while conn.closed_at is None:
+            await conn.send(MESSAGE)
+            sent.append(1)
+
+    async def pour_and_end(conn: Connection) -> None:
+        for _ in range(count):
+            await conn.send(MESSAGE)
+        await conn.send(LAST)
+        conn.close()
+
+    sent: list[int] = []
+    first = unread_tunnel(proxy, pour)
+    taken = proxy.origin.settled(lambda: len(sent)) * len(MESSAGE)
+    taken -= unacknowledged(proxy.origin.seen("/ws")[0].conn.transport)
+    first.reset()
+    count = taken * 7 // 8 // len(MESSAGE)
+    client = unread_tunnel(proxy, pour_and_end)
+    for _ in range(6):
+        time.sleep(0.5)
+        client.read_exactly(len(MESSAGE))
+    assert client.read_to_end().endswith(LAST)
+    assert not client.was_reset
+
+
+@rule("websocket.vanishing-closes", "websocket.backpressure")
+def test_client_that_resets_a_tunnel_that_nobody_reads_is_seen(proxy: Lab) -> None:
+    gate = proxy.origin.gate()
+
+    async def deaf(conn: Connection) -> None:
+        conn.stop_reading()
+        await gate.wait()
+        conn.resume_reading()
+
+    proxy.origin.script("/ws", accepting(deaf))
+    client = proxy.send(handshake(b"/ws"))
+    assert client.read_head().status == 101
+    assert client.pump(frame(BINARY, bytes(65000), masked=True) * 1000, quiet=0.3) < LARGE
+    conn = proxy.origin.seen("/ws")[0].conn
+    leave(client, "reset")
+    # Two seconds without the downstream taking anything, and looks to see it.
+    assert ended(conn, 2.0 + SEEN_WITHIN)
+    gate.open()
+    proxy.origin.wait_closed(conn)

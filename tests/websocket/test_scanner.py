@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 
-from downstream_proxy.websocket import FrameScanner, close_frame
+from downstream_proxy.websocket_frames import FrameScanner, close_frame
 
 from ..frames import BINARY, CLOSE, CONTINUATION, PING, TEXT, frame, read_frame
 

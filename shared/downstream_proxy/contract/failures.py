@@ -144,6 +144,14 @@ CHAPTER = Chapter(
             decision="Off unless `breaker.failures` is set, as nobody who knows nginx or Envoy expects one.",
         ),
         Rule(
+            "failures.retry-bounds",
+            MUST,
+            "A request is tried `retry.attempts` times at most, retries are a share `retry.budget` of the "
+            "requests at most, with pauses that grow and are spread, and none of it goes on behind "
+            "`timeouts.total`.",
+            "no standard; robustness",
+        ),
+        Rule(
             "failures.one-table",
             MUST,
             "Each failure maps through one table to status, `Proxy-Status`, problem document, log field and "

@@ -61,7 +61,8 @@ class ServerConnection:
         self._lingering: asyncio.Future[None] | None = None
         self.transport = transport
         self.output = Output(transport)
-        self._flow = Flow(transport, loop, connections.unread, rules.response_idle, self.abort, self._stuck)
+        ended, stuck = self._left_unread, self._stuck
+        self.flow = Flow(transport, loop, connections.unread, rules.response_idle, ended, stuck)
         connections.add(self)
         self._connections = connections
         peer = transport.get_extra_info("peername")
@@ -70,8 +71,8 @@ class ServerConnection:
         self._deadline.start(rules.head_timeout)
 
     def may_keep_alive(self) -> bool:
-        """False once the connection is to end with the present response, because we are going down or because
-        the response came before the whole request did: the client may never send the rest."""
+        """False once the connection is to end with the present response: we are going down, or it came before
+        the whole request did, whose rest the client may never send."""
         return not self._draining and (self._receiver is None or self._receiver.complete)
 
     # --- the transport's side
@@ -86,41 +87,44 @@ class ServerConnection:
                 self._buffer += data
             if len(self._buffer) > PIPELINE_BUFFER and not self._buffer_paused:
                 self._buffer_paused = True
-                self._flow.stop_reading()
-        elif self._state is State.TUNNEL:
-            assert self._tunnel is not None
+                self.flow.stop_reading()
+        elif self._state is State.TUNNEL and self._tunnel is not None:
             self._tunnel.data_received(data)
 
     def eof_received(self) -> None:
         """The client sends no more. While its request is in progress that means it has left: TCP cannot tell
         a client that half-closes from one that is gone, and a request must not run on for nobody."""
-        if self._state is State.TUNNEL:
-            assert self._tunnel is not None
+        if self._state is State.TUNNEL and self._tunnel is not None:
             self._tunnel.eof_received()
         else:
             self._gone()
 
     def connection_lost(self) -> None:
         if self._tunnel is not None:
-            # In any state: a tunnel that is given up has to hear of it too.
-            self._tunnel.connection_lost()
+            self._tunnel.connection_lost()  # in any state: one that is given up has to hear of it too
         self.output.lost()
         self._gone()
         self._deadline.close()
-        self._flow.lost()
+        self.flow.lost()
         self._connections.discard(self)
 
     def writing_paused(self) -> None:
         self.output.pause()
-        self._flow.full()
+        self.flow.full()
         if self._tunnel is not None:
             self._tunnel.writing_paused()
 
     def writing_resumed(self) -> None:
         self.output.resume()
-        self._flow.room()
+        self.flow.room()
         if self._tunnel is not None:
             self._tunnel.writing_resumed()
+
+    def _left_unread(self) -> None:
+        if self._tunnel is None:
+            self.abort()
+        else:
+            self._tunnel.left_unread()
 
     def _stuck(self) -> None:
         """The client takes nothing: what waits for it is dropped, here and in the kernel."""
@@ -147,7 +151,7 @@ class ServerConnection:
 
     def pause_reading(self) -> None:
         self._reading_paused = True
-        self._flow.stop_reading()
+        self.flow.stop_reading()
         if self._receiver is not None:
             self._receiver.paused()
 
@@ -155,7 +159,7 @@ class ServerConnection:
         if self._reading_paused:
             self._reading_paused = False
             if not self._buffer_paused and self._state is not State.CLOSED:
-                self._flow.go_on_reading()
+                self.flow.go_on_reading()
 
     # --- heads
 
@@ -181,7 +185,7 @@ class ServerConnection:
         rest = data[end + 4 :]
         body: StreamReader | None = None
         if head.has_body:
-            # StreamReader asks of its protocol what flow control above offers, and nothing else.
+            # It asks of its protocol what flow control above offers, and nothing else.
             body = StreamReader(cast(Any, self), BODY_BUFFER, loop=self._loop)
             self._receiver = BodyReceiver(body, head.content_length, rules.max_body)
             self._body_asked = not head.expects_continue
@@ -243,7 +247,7 @@ class ServerConnection:
             self._state = State.WAITING
             if self._buffer_paused:
                 self._buffer_paused = False
-                self._flow.go_on_reading()
+                self.flow.go_on_reading()
             if self._buffer:
                 data, self._buffer = self._buffer, b""
                 self._deadline.start(self._rules.head_timeout)
@@ -274,24 +278,21 @@ class ServerConnection:
         self._deadline.stop()
         if self._buffer_paused:
             self._buffer_paused = False
-            self._flow.go_on_reading()
+            self.flow.go_on_reading()
         data, self._buffer = self._buffer, b""
         return data
 
     def drain(self, idle: float) -> None:
         """The server is going down: end with the present response.
 
-        A connection that waits for a request stays `idle` seconds for a last one, whose answer says
-        `Connection: close`: the request may be on its way, and closing now would lose it (RFC 9112, section
-        9.6 asks to announce; there is nothing to announce it with while no response is due).
+        One that waits for a request stays `idle` seconds for a last one, whose answer says `Connection:
+        close`: it may be on its way, and closing now would lose it (RFC 9112, section 9.6).
         """
         self._draining = True
         self._idle = min(idle, self._idle)
-        if self._state is State.WAITING:
-            if not self._buffer:
-                self._await_request()
-        elif self._state is State.TUNNEL:
-            assert self._tunnel is not None
+        if self._state is State.WAITING and not self._buffer:
+            self._await_request()
+        elif self._state is State.TUNNEL and self._tunnel is not None:
             self._tunnel.shutdown()
 
     def _await_request(self) -> None:
@@ -304,7 +305,7 @@ class ServerConnection:
         """Close after what was written."""
         self._state = State.CLOSED
         self._deadline.stop()
-        self._flow.close()
+        self.flow.close()
 
     def abort(self) -> None:
         """Close without waiting for anything; a request in progress ends as if its client had left."""
@@ -324,7 +325,7 @@ class ServerConnection:
         self._buffer = b""
         if self._reading_paused or self._buffer_paused:
             self._reading_paused = self._buffer_paused = False
-            self._flow.go_on_reading()
+            self.flow.go_on_reading()
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._deadline.start(LINGER_SECONDS)
