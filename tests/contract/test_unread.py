@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import array
-import fcntl
 import select
-import termios
 import time
 from collections.abc import Callable
 
@@ -19,7 +16,7 @@ from ..scripts import stall
 from ..wire import Client
 from .lab import Lab, get, post, rule
 from .test_clients import SEEN_WITHIN, leave
-from .test_timeouts import SET, best_of
+from .test_timeouts import SET, best_of, full_since
 from .tunnel import handshake
 
 ProxyWith = Callable[[str], Lab]
@@ -105,18 +102,6 @@ def reader(proxy: Lab, target: bytes) -> Client:
     return client
 
 
-def full_since(client: Client) -> float:
-    """When the last byte found room in the client's kernel."""
-    held, since = 0, time.monotonic()
-    while time.monotonic() - since < SET * 0.8:
-        size = array.array("i", [0])
-        fcntl.ioctl(client.sock.fileno(), termios.FIONREAD, size)
-        if size[0] != held:
-            held, since = size[0], time.monotonic()
-        time.sleep(0.002)
-    return since
-
-
 @rule("failures.slow-reader")
 def test_client_that_stops_reading_loses_its_connection_in_time(impatient: Lab) -> None:
     impatient.origin.script("/x", endless)
@@ -124,7 +109,7 @@ def test_client_that_stops_reading_loses_its_connection_in_time(impatient: Lab) 
     def measure() -> float:
         before = len(impatient.origin.seen("/x"))
         client = reader(impatient, b"/x")
-        began = full_since(client)
+        began = full_since(client.sock)
         closed = impatient.origin.wait_closed(impatient.origin.seen("/x")[before].conn)
         client.read_to_end()
         assert client.was_reset
