@@ -51,6 +51,9 @@ class NiquestsClient(Seam):
             allow_redirects=False,
             stream=True,
         )
+        # Both are there once a response is; the library's types cannot say so.
+        assert response.raw is not None
+        assert response.status_code is not None
         headers = self.pairs(response.raw.headers.items())
         reason, chunks = self.phrase(response.reason), await response.iter_raw(65536)
         return Answer(response.status_code, reason, headers, chunks, response.close)
