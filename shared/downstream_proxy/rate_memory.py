@@ -1,8 +1,8 @@
 """Counts of rate limits in memory, behind the storage interface of the library `limits`.
 
-The library's own MemoryStorage looks through all of its keys again and again, with a thread for each: from a
-thousand keys on a request costs it a millisecond. This one drops what has expired as it goes, a few keys per
-request, and has a bound. Knows no rule and no request.
+The library's own MemoryStorage has no bound and looks through all of its keys again and again, with a thread
+for each, as long as requests come. This one drops what has expired as it goes, a few keys per request. Knows
+no rule and no request.
 """
 
 from __future__ import annotations
