@@ -17,11 +17,14 @@ class Drainable(Protocol):
 class Connections:
     """A set that can be drained.
 
-    unread: those of them, and of tunnels' other ends, that are not read at present.
+    unread: those of them, and of tunnels' other ends, that are not read at present. ending: None until its end
+    has begun, then the seconds that a connection may wait for a last request; one that is accepted later
+    looks at it.
     """
 
     def __init__(self) -> None:
         self.unread = Unread()
+        self.ending: float | None = None
         self._open: set[Drainable] = set()
         self._empty: asyncio.Event | None = None
 
@@ -39,13 +42,13 @@ class Connections:
     def end(self, idle: float) -> None:
         """End each connection with its present response, or with one more when it waits for a request and
         that comes within `idle` seconds."""
+        self.ending = idle
         for connection in list(self._open):
             connection.drain(idle)
 
-    async def drain(self, seconds: float, idle: float) -> bool:
-        """The same, and wait; True when the last one went within `seconds`."""
+    async def ended(self, seconds: float) -> bool:
+        """Wait for the last one; True when it went within `seconds`."""
         self._empty = asyncio.Event()
-        self.end(idle)
         if not self._open:
             return True
         try:

@@ -19,6 +19,8 @@ from .signals import Signals
 logger = logging.getLogger("downstream_proxy")
 
 SUCCESSOR_SECONDS = 60.0
+ACCEPT_SECONDS = 0.05
+HANDSHAKE_SECONDS = 0.5
 
 
 class Life:
@@ -131,7 +133,10 @@ class Life:
             self._runtime.stopping()
             await _within(second, timeouts.shutdown_delay)
         self._stop_listening()
-        drain = asyncio.ensure_future(connections.drain(timeouts.shutdown, timeouts.shutdown_idle))
+        connections.end(timeouts.shutdown_idle)
+        # What the event loop has accepted already is told to us a little later, behind TLS by a handshake.
+        await _within(second, min(timeouts.shutdown, HANDSHAKE_SECONDS if self._tls else ACCEPT_SECONDS))
+        drain = asyncio.ensure_future(connections.ended(timeouts.shutdown))
         at_once = asyncio.ensure_future(second.wait())
         await asyncio.wait((drain, at_once), return_when=asyncio.FIRST_COMPLETED)
         if not drain.done() or not drain.result():

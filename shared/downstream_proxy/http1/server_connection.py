@@ -69,6 +69,9 @@ class ServerConnection:
         self.peer: str = peer[0] if isinstance(peer, tuple) else ""
         self.scheme = b"https" if transport.get_extra_info("sslcontext") else b"http"
         self._deadline.start(rules.head_timeout)
+        if connections.ending is not None:
+            # Accepted by the kernel before the listener closed, and by the event loop behind that.
+            self.drain(connections.ending)
 
     def may_keep_alive(self) -> bool:
         """False once the connection is to end with the present response: we are going down, or it came before
