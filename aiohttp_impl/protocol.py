@@ -101,7 +101,8 @@ class ProxyProtocol(web.RequestHandler):
         stays set for the connection's next request.
         """
         server = self._manager
-        assert server is not None
+        if server is None:
+            return  # closed before it began
         while not self._force_close:
             if not self._messages:
                 self._waiter = self._loop.create_future()

@@ -78,7 +78,7 @@ def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int
         if not admin:
             admin += bind_admin(settings)
         print(banner(settings, sockets, admin, loop_name), file=sys.stderr, flush=True)
-        if settings.workers == 1:
+        if not isinstance(runtime, SupervisorRuntime):
             return run(runtime)
         slots = [Slot() for _ in range(settings.workers)]
 

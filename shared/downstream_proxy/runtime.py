@@ -38,23 +38,19 @@ class Runtime:
     def __init__(self, settings: Settings, load: Callable[[], Settings] | None = None) -> None:
         self.settings = settings
         self.reloads = Reloads()
-        self.load_anew = load or (lambda: settings)
+        self._load = load or (lambda: settings)
 
     def load(self) -> Settings:
         """The settings as their sources are now, those that cannot change as they were.
 
         Raises ConfigurationError when they cannot be served. Reads files: not for the event loop's thread.
         """
-        loaded = self.load_anew()
+        loaded = self._load()
         preflight(loaded)
         settings, kept = keep_fixed(self.settings, loaded)
         if kept:
-            self.stays(kept)
+            logger.warning("a reload does not change %s; restart for that", ", ".join(kept))
         return settings
-
-    def stays(self, kept: list[str]) -> None:
-        """What a reload should have changed and cannot."""
-        logger.warning("a reload does not change %s; restart for that", ", ".join(kept))
 
     def ready(self) -> None:
         """Serving, at the start and again after each reload."""

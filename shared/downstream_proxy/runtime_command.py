@@ -11,7 +11,9 @@ import logging
 import os
 from collections.abc import Callable
 from itertools import chain
+from typing import Any
 
+from .agreed import AgreedSettings
 from .handover import Listening, Predecessor, Successor
 from .metrics_shared import WorkerMetrics
 from .runtime import Runtime
@@ -23,7 +25,7 @@ logger = logging.getLogger("downstream_proxy")
 
 
 class ServeRuntime(Runtime):
-    """One serving process, or the supervisor of several.
+    """One serving process.
 
     apply: told of each new configuration. listening: the sockets of the proxy, and those of `admin.listen`.
     handed_over: a successor has them.
@@ -54,17 +56,6 @@ class ServeRuntime(Runtime):
 
     def reloading(self) -> None:
         self._notifier.reloading()
-
-    def reload(self) -> bool:
-        """For a supervisor, whose workers do the rest: True when the new configuration can be served."""
-        self.reloading()
-        try:
-            self.reloaded(self.load())
-        except ConfigurationError as error:
-            self.refused(error)
-            self.ready()
-            return False
-        return True
 
     def reloaded(self, settings: Settings) -> None:
         self.apply(settings)
@@ -98,7 +89,30 @@ class ServeRuntime(Runtime):
 
 
 class SupervisorRuntime(ServeRuntime):
-    """The supervisor accepts nothing itself, so its sockets close as soon as its workers are to stop."""
+    """The supervisor decides about a reload, and its workers take what it has agreed to.
+
+    It accepts nothing itself, so its sockets close as soon as its workers are to stop.
+    """
+
+    def __init__(self, *surroundings: Any) -> None:
+        super().__init__(*surroundings)
+        self.agreed = AgreedSettings(self.settings)
+
+    def reload(self) -> bool:
+        """True when the workers are to take the new configuration."""
+        self.reloading()
+        try:
+            settings = self.load()
+            self.agreed.put(settings)
+        except ConfigurationError as error:
+            self.refused(error)
+        except OSError as error:
+            self.refused(ConfigurationError([f"no room for the settings: {error}"]))
+        else:
+            self.reloaded(settings)
+            return True
+        self.ready()
+        return False
 
     def stopping(self) -> None:
         super().stopping()
@@ -119,13 +133,17 @@ class WorkerRuntime(Runtime):
     supervised = True
 
     def __init__(
-        self, supervisor: ServeRuntime, say_ready: Callable[[], None], worker: WorkerMetrics
+        self, supervisor: SupervisorRuntime, say_ready: Callable[[], None], worker: WorkerMetrics
     ) -> None:
-        super().__init__(supervisor.settings, supervisor.load_anew)
+        super().__init__(supervisor.agreed.get())
         self.reloads = supervisor.reloads
+        self._agreed = supervisor.agreed
         self._apply = supervisor.apply
         self._say_ready = say_ready
         self.worker = worker
+
+    def load(self) -> Settings:
+        return self._agreed.get()
 
     def ready(self) -> None:
         self._say_ready()
@@ -133,6 +151,3 @@ class WorkerRuntime(Runtime):
     def reloaded(self, settings: Settings) -> None:
         self._apply(settings)
         self.settings = settings
-
-    def stays(self, kept: list[str]) -> None:
-        """Said once, by the supervisor."""
