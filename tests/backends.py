@@ -7,6 +7,7 @@ file: a traceback in it fails the test that ran meanwhile, an exit code but 0 af
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import ssl
@@ -73,6 +74,10 @@ class Server:
     def log(self) -> str:
         """All of standard error so far."""
         return self._log.read_text(errors="replace") if self._log else ""
+
+    def said(self, pattern: str) -> int:
+        """How often standard error has what the pattern describes."""
+        return len(re.findall(pattern, self.log()))
 
     def new_log(self) -> str:
         """What standard error got since the last call."""

@@ -17,8 +17,8 @@ class Drainable(Protocol):
 class Connections:
     """A set that can be drained.
 
-    unread: those of them, and of tunnels' other ends, that are not read at present. ending: None until its end
-    has begun, then the seconds that a connection may wait for a last request; one that is accepted later
+    unread: those of them, and of tunnels' other ends, that are not read at present. ending: None until its
+    end has begun, then the seconds that a connection may wait for a last request; one that is accepted later
     looks at it.
     """
 

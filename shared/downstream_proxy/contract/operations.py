@@ -184,13 +184,29 @@ CHAPTER = Chapter(
             capability="settings",
         ),
         Rule(
-            "operations.rolling-restart",
+            "operations.restart",
             SHOULD,
-            "A rolling restart under load loses no request and doubles no POST.",
+            "On SIGUSR2 a new process gets the listening sockets; once it serves, the old one ends as on "
+            "SIGTERM, but stays ready. A new process that fails changes nothing.",
             _NONE,
-            tested=False,
-            decision="Not measured by this version; what a restart needs of one process are the rules on "
-            "draining.",
+            capability="settings",
+            decision="The new process is the same command run again, so it may be new code. What that costs "
+            "under load is measured in docs/operations.md.",
+        ),
+        Rule(
+            "operations.tls",
+            MUST,
+            "With a certificate the listener speaks TLS 1.2 and 1.3, or 1.3 alone, and offers http/1.1.",
+            "RFC 9325 3.1.1; RFC 7301",
+            capability="settings",
+        ),
+        Rule(
+            "operations.tls-clients",
+            MUST,
+            "With `ssl_client_ca` a client needs a certificate of that authority; with `ssl_client_auth = "
+            '"optional"` it may have none, but none of another authority.',
+            "RFC 8446 4.3.2",
+            capability="settings",
         ),
         Rule(
             "operations.worker-replaced",
