@@ -14,7 +14,7 @@ import random
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -62,12 +62,18 @@ class Tally:
 
 
 class Traffic:
-    """The clients. tls: how to speak to the server, None for plain text."""
+    """The clients, of all kinds or those named. tls: how to speak to the server, None for plain text."""
 
     def __init__(
-        self, address: tuple[str, int], tally: Tally, seed: int, tls: ssl.SSLContext | None = None
+        self,
+        address: tuple[str, int],
+        tally: Tally,
+        seed: int,
+        tls: ssl.SSLContext | None = None,
+        kinds: Iterable[str] = (),
     ) -> None:
         self.address = address
+        self._kinds = tuple(kinds) or tuple(KINDS)
         self.tally = tally
         self._tls = tls
         self._seed = seed
@@ -79,9 +85,9 @@ class Traffic:
         """All clients at work; behind it they have all had their last answers."""
         began = time.monotonic()
         tasks = [
-            asyncio.create_task(client(self, random.Random(f"{self._seed}/{kind}/{n}")))
-            for kind, (count, client) in KINDS.items()
-            for n in range(count)
+            asyncio.create_task(KINDS[kind][1](self, random.Random(f"{self._seed}/{kind}/{n}")))
+            for kind in self._kinds
+            for n in range(KINDS[kind][0])
         ]
         try:
             yield
