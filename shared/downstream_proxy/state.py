@@ -102,6 +102,12 @@ class ProxyState:
         """Be what the gauges speak of from now on."""
         self.process.states.append(self)
 
+    async def rest(self) -> None:
+        """Another configuration has taken over: what only new requests need stops."""
+        for route in self.by_name.values():
+            if route.balanced is not None:
+                await route.balanced.rest()
+
     def hide(self) -> None:
         """The last request is done: gauges forget what no other configuration has, counters keep it."""
         self.process.states.remove(self)

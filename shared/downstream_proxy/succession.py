@@ -46,6 +46,7 @@ class Succession:
         bound = successor.settings.timeouts.reload
         loop = asyncio.get_running_loop()
         until = None if bound is None else loop.time() + bound
+        await state.rest()
         while state.inflight:
             if until is not None and loop.time() >= until:
                 logger.warning("ending %d requests of an earlier configuration", state.inflight)

@@ -4,6 +4,7 @@ matter, three origins."""
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Callable, Iterator
 
@@ -264,3 +265,27 @@ def test_address_that_fails_its_checks_is_asked_for_nothing_else(
     for _ in range(20):
         assert lab.ask(get(b"/x")).status == 200
     assert len(a.seen("/base/x")) > before
+
+
+@rule("operations.health-checks", "operations.reload")
+def test_configuration_that_is_replaced_checks_no_more_though_a_request_lingers(
+    start: Callable[[str], Lab], trio: Trio
+) -> None:
+    origin = trio[0]
+    text = (
+        f'[downstreams.checked]\nurl = "http://{origin.authority.decode()}"\n'
+        'health = { path = "/check/%d", interval = 0.05 }\n'
+    )
+    lab = start(text % 0)
+    origin.wait_head("/check/0", 2)
+    origin.script("/lingers", stall)
+    lab.send(get(b"/lingers"))
+    origin.wait_head("/lingers")
+    for number in (1, 2):
+        lab.server.configure(text % number)
+        lab.server.signal(signal.SIGHUP)
+        origin.wait_head(f"/check/{number}", 2)
+    before = [len(origin.seen(f"/check/{number}")) for number in (0, 1)]
+    origin.wait_head("/check/2", 12)
+    assert [len(origin.seen(f"/check/{number}")) for number in (0, 1)] == before
+    assert "Traceback" not in lab.server.log()

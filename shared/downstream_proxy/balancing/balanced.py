@@ -92,9 +92,13 @@ class BalancedDownstream:
         if self._checks is not None:
             self._checks.start()
 
-    async def close(self) -> None:
+    async def rest(self) -> None:
+        """No new request will come: nobody needs to know who could take it."""
         if self._checks is not None:
             await self._checks.stop()
+
+    async def close(self) -> None:
+        await self.rest()
         for address in self._addresses:
             await address.downstream.close()
 
