@@ -25,7 +25,7 @@ from rich.console import Console
 from .behaviour_probes import PROBES
 from .behaviour_topics import ASKED, TOPICS
 from .clients.apart import child_environment
-from .evidence import RESULTS, Cell, one_line, store
+from .evidence import RESULTS, Cell, Outcome, load, one_line, store, write
 from .process import LOOPBACK, StartError, free_port, started
 from .progress import duration
 from .subjects import SUBJECTS, Backend, Start, Subject
@@ -34,6 +34,8 @@ RULES_SECONDS = 200
 BACKENDS: tuple[Backend, ...] = ("aiohttp", "fastapi")
 #: What recipes and proxies are not asked: the first three are not theirs to offer, as the contract puts it.
 LACKING = ("--without", "websocket", "--without", "forwarded", "--without", "transform")
+
+WORST_FIRST: tuple[Outcome, ...] = ("broken", "error", "not-offered", "kept")
 
 Found = dict[str, dict[str, Any]]
 
@@ -97,7 +99,7 @@ def cell(rule: str, findings: dict[str, tuple[Found, str]], subject: Subject) ->
         else:
             verdicts.append("not-offered")
             details.append(place + "; ".join(said["skipped"][:1]))
-    outcome = next(kind for kind in ("error", "broken", "not-offered", "kept") if kind in verdicts)
+    outcome = next(kind for kind in WORST_FIRST if kind in verdicts)
     if rule.startswith("websocket.") and subject.kind == "client" and outcome == "broken":
         details = ["its public API has no way to take an upgraded connection over: the seam answered 502"]
         outcome = "not-offered"
@@ -146,25 +148,52 @@ def _listens(port: int) -> bool:
         return probe.connect_ex((LOOPBACK, port)) == 0
 
 
-def cells_of(subject: Subject, quick: bool, say: Console) -> dict[str, Cell]:
-    """All cells of one subject; one that cannot take part has the reason in each."""
+def cells_of(subject: Subject, quick: bool, only: Sequence[str], say: Console) -> dict[str, Cell]:
+    """All cells of one subject, or those of some probes; one that cannot take part has the reason in each."""
     if reason := subject.available():
         return {rule: Cell(outcome="error", detail=one_line(reason), rule=rule) for rule in (*ASKED, *PROBES)}
-    with tempfile.TemporaryDirectory(prefix="downstream-proxy-") as name:
-        of = of_client if subject.kind == "client" else of_server
-        try:
-            cells = of(subject, Path(name))
-        except StartError as error:
-            cells = {rule: Cell(outcome="error", detail=one_line(str(error)), rule=rule) for rule in ASKED}
+    cells = {} if only else rules_of(subject)
     for probe, ask in PROBES.items():
+        if only and probe not in only:
+            continue
         try:
             cells[probe] = ask(subject, quick)
         except (StartError, OSError, TimeoutError, subprocess.TimeoutExpired) as error:
             cells[probe] = Cell(outcome="error", detail=one_line(str(error)), rule=probe)
-        say.print(
-            f"  {probe}: {cells[probe]['outcome']}: {cells[probe]['detail']}", markup=False, highlight=False
-        )
+        say.print(f"  {probe}: {cells[probe]['outcome']}: {cells[probe]['detail']}", markup=False)
     return cells
+
+
+def rules_of(subject: Subject) -> dict[str, Cell]:
+    with tempfile.TemporaryDirectory(prefix="downstream-proxy-") as name:
+        of = of_client if subject.kind == "client" else of_server
+        try:
+            return of(subject, Path(name))
+        except StartError as error:
+            return {rule: Cell(outcome="error", detail=one_line(str(error)), rule=rule) for rule in ASKED}
+
+
+def with_topics(path: Path) -> None:
+    """Add what the table shows: a row for each topic, with the worst of its rules' cells."""
+    stored = load(path)
+    stored["rules"] = [{"id": t.id, "title": t.title, "rule": (*t.rules, "")[0]} for t in TOPICS]
+    stored["cells"] = {
+        name: {"both" if SUBJECTS[name].kind == "client" else "as it is": topics(found)}
+        for name, found in stored["subjects"].items()
+        if name in SUBJECTS
+    }
+    write(path, stored)
+
+
+def topics(found: dict[str, Cell]) -> dict[str, dict[str, str]]:
+    rows = {}
+    for topic in TOPICS:
+        cells = [found[rule] for rule in (*topic.rules, *topic.probes) if rule in found]
+        if cells:
+            outcome = next(kind for kind in WORST_FIRST if any(cell["outcome"] == kind for cell in cells))
+            details = [f"{cell['rule']}: {cell['detail']}" for cell in cells if cell["outcome"] == outcome]
+            rows[topic.id] = {"result": outcome, "evidence": one_line("; ".join(details), 300)}
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -172,23 +201,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--clients", default="", help="names of subjects, with commas between (default: all)")
     parser.add_argument("--write", type=Path, default=RESULTS / "behaviour.json", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="smaller probes")
+    parser.add_argument("--only", default="", help=f"some of the probes: {', '.join(PROBES)}")
     given = parser.parse_args(arguments)
     names = [name for name in given.clients.split(",") if name] or list(SUBJECTS)
     if unknown := [name for name in names if name not in SUBJECTS]:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
-    say = Console(stderr=True)
+    only = [probe for probe in given.only.split(",") if probe]
+    say = Console(stderr=True, highlight=False, soft_wrap=True)
     began = time.monotonic()
-    more = {"topics": [{"id": t.id, "title": t.title, "rules": [*t.rules, *t.probes]} for t in TOPICS]}
     for number, name in enumerate(names, 1):
-        cells = cells_of(SUBJECTS[name], given.quick, say)
-        store(given.write, name, cells, more)
+        cells = cells_of(SUBJECTS[name], given.quick, only, say)
+        store(given.write, name, cells)
+        with_topics(given.write)
         counts = {
             kind: sum(c["outcome"] == kind for c in cells.values()) for kind in ("kept", "broken", "error")
         }
         past = time.monotonic() - began
         left = duration(past / number * (len(names) - number))
         summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-        say.print(f"[{number}/{len(names)}] {name}: {summary}; {left} left", markup=False, highlight=False)
+        say.print(f"[{number}/{len(names)}] {name}: {summary}; {left} left", markup=False)
     return 0
 
 

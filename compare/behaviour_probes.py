@@ -13,7 +13,7 @@ from pathlib import Path
 from .clients.registry import CLIENTS
 from .evidence import Cell, one_line
 from .http2 import negotiated
-from .running import Connection, Request, Scene, request, scene, until
+from .running import CLOSE, Connection, Request, Scene, request, scene, until
 from .subjects import Subject
 
 CANCELS = 1000
@@ -97,7 +97,7 @@ def memory(subject: Subject, quick: bool) -> Cell:
             stage.ask("/warm")
         before = _mib(stage.process.pid, "VmRSS")
         with stage.connect(timeout=60.0, receive_buffer=2**16) as client:
-            client.sendall(request("/large", close=True))
+            client.sendall(request("/large", CLOSE))
             got = _read(client, 2**20, 60.0)
             time.sleep(2.0)
             ahead = sent[0] - got
@@ -126,6 +126,60 @@ def _read(client: socket.socket, most: int, seconds: float) -> int:
     return got
 
 
+def repeated_fields(subject: Subject, _: bool) -> Cell:
+    """Two fields of one name each way, as two lines or one; and two cookies, which must be two (RFC 6265)."""
+    heads: list[Request] = []
+
+    async def twice(conn: Connection, asked: Request) -> None:
+        heads.append(asked)
+        fields = b"Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Twice: 1\r\nX-Twice: 2\r\n"
+        await conn.send(b"HTTP/1.1 200 OK\r\n" + fields + b"Content-Length: 0\r\n\r\n")
+
+    with scene(subject) as stage:
+        stage.origin.script("/twice", twice)
+        with stage.connect() as client:
+            client.sendall(request("/twice", b"X-Twice: 1\r\nx-twice: 2\r\nConnection: close\r\n"))
+            head = _to_end(client).partition(b"\r\n\r\n")[0].lower()
+    up = b",".join(heads[0].all(b"x-twice")) if heads else b""
+    down = b",".join(line.partition(b":")[2] for line in head.split(b"\r\n") if line.startswith(b"x-twice:"))
+    cookies = head.count(b"\r\nset-cookie:")
+    asked, answered = (text.replace(b" ", b"").decode() for text in (up, down))
+    good = asked == answered == "1,2" and cookies == 2
+    got = f"the origin got {asked or 'nothing'}, the user {answered or 'nothing'}"
+    detail = f"of 1,2 {got}; {cookies} of 2 cookies"
+    return Cell(outcome="kept" if good else "broken", detail=detail, rule="probe.repeated-fields")
+
+
+def _to_end(client: socket.socket) -> bytes:
+    data = b""
+    while piece := client.recv(65536):
+        data += piece
+    return data
+
+
+def upload(subject: Subject, _: bool) -> Cell:
+    """Whether a piece of an upload is at the origin before the next one is sent."""
+    with scene(subject) as stage, stage.connect() as client:
+        client.sendall(
+            b"POST /up HTTP/1.1\r\nHost: proxy\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
+        )
+        came = 0
+        for number in range(1, 4):
+            client.sendall(b"5\r\nhello\r\n")
+            if came < number - 1:
+                continue
+            came += until(lambda wanted=5 * number: _uploaded(stage) >= wanted, 2.0)  # type: ignore[misc]
+        client.sendall(b"0\r\n\r\n")
+        status = _to_end(client)[9:12].decode()
+    good = came == 3 and status == "200"
+    detail = f"{came} of 3 pieces were there before the next was sent; then {status or 'no answer'}"
+    return Cell(outcome="kept" if good else "broken", detail=detail, rule="probe.upload")
+
+
+def _uploaded(stage: Scene) -> int:
+    return max((len(asked.framing.data) for asked in stage.origin.seen("/up")), default=0)
+
+
 def http2(subject: Subject, _: bool) -> Cell:
     """Whether the library speaks HTTP/2 when the server offers it, asked of the library itself."""
     if subject.kind != "client":
@@ -138,4 +192,10 @@ def http2(subject: Subject, _: bool) -> Cell:
     return Cell(outcome="error", detail=one_line(reason), rule="probe.http2")
 
 
-PROBES: dict[str, Probe] = {"probe.leak": leak, "probe.memory": memory, "probe.http2": http2}
+PROBES: dict[str, Probe] = {
+    "probe.repeated-fields": repeated_fields,
+    "probe.upload": upload,
+    "probe.leak": leak,
+    "probe.memory": memory,
+    "probe.http2": http2,
+}

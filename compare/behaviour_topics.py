@@ -24,48 +24,31 @@ class Topic:
 
 TOPICS = (
     Topic(
-        "repeated-fields",
-        "repeated fields stay apart, in order",
-        ("headers.order-and-repetition", "headers.set-cookie"),
+        "repeated-fields", "repeated fields stay apart", ("headers.set-cookie",), ("probe.repeated-fields",)
     ),
-    Topic("values", "field values byte for byte", ("headers.value-exact", "headers.high-bytes")),
-    Topic(
-        "nothing-added",
-        "adds no fields of its own",
-        ("headers.nothing-invented", "headers.response-identity"),
-    ),
-    Topic("target", "target byte for byte, any method", ("target.byte-exact", "target.any-method")),
+    Topic("byte-exact-target", "the target byte for byte", ("target.byte-exact",)),
     Topic(
         "raw-encodings", "encoded content untouched", ("bodies.coding-untouched", "bodies.ranges-untouched")
     ),
-    Topic("content", "content byte for byte", ("bodies.relayed-exactly", "bodies.close-delimited")),
     Topic(
-        "no-content",
-        "answers without content",
-        ("bodies.none-where-none-belongs", "bodies.head-keeps-length", "bodies.unexpected-discarded"),
-    ),
-    Topic(
-        "streaming-down",
-        "answers streamed with back-pressure",
+        "streaming-download",
+        "answers passed on as they come, with back-pressure",
         ("bodies.flushed-at-once", "bodies.backpressure-down"),
     ),
     Topic(
-        "streaming-up",
-        "uploads streamed with back-pressure",
-        ("bodies.upload-streamed", "bodies.backpressure-up"),
-    ),
-    Topic("early-answer", "an answer before the upload's end", ("bodies.early-answer",)),
-    Topic(
-        "interim", "interim responses and 100-continue", ("bodies.interim-survived", "bodies.expect-continue")
+        "streaming-upload",
+        "uploads passed on as they come, with back-pressure",
+        ("bodies.backpressure-up",),
+        ("probe.upload",),
     ),
     Topic(
         "cancellation",
         "a client's leaving reaches the wire",
-        ("failures.client-left", "bodies.client-cut", "limits.slot-released"),
+        ("failures.client-left", "limits.slot-released"),
     ),
     Topic(
-        "stale",
-        "stale connections",
+        "stale-connections",
+        "stale connections cost nothing visible",
         ("failures.stale-get-retried", "failures.post-never-twice", "failures.restart"),
     ),
     Topic(
@@ -73,12 +56,47 @@ TOPICS = (
         "time-outs told apart",
         ("failures.connect-timeout", "failures.head-timeout", "failures.read-idle"),
     ),
-    Topic("refusals", "no connection", ("failures.refused", "failures.dns")),
+    Topic("cookie-isolation", "one user's cookies never sent for another", ("isolation.no-shared-cookies",)),
     Topic(
         "truncation",
         "a cut answer is seen to be cut",
-        ("bodies.cut-length", "bodies.cut-chunked", "failures.reset-in-body", "bodies.longer-than-announced"),
+        ("bodies.cut-length", "bodies.cut-chunked", "failures.reset-in-body"),
     ),
+    Topic("leak", "1,000 cancelled requests leave nothing", probes=("probe.leak",)),
+    Topic("memory", "1 GB to a slow reader in bounded memory", probes=("probe.memory",)),
+    Topic("http2", "HTTP/2 to the downstream", probes=("probe.http2",)),
+    Topic("websocket", "WebSocket through the same door", ("websocket.handshake-passed-on",)),
+    Topic("trailers", "a trailer section does no harm", ("framing.trailers-dropped",)),
+    Topic(
+        "fields-exact",
+        "order, case and values of fields as they were",
+        (
+            "headers.order-and-repetition",
+            "headers.value-exact",
+            "headers.high-bytes",
+            "headers.response-identity",
+        ),
+    ),
+    Topic("nothing-invented", "adds no fields of its own", ("headers.nothing-invented",)),
+    Topic("methods", "any method", ("target.any-method",)),
+    Topic("content", "content byte for byte", ("bodies.relayed-exactly", "bodies.close-delimited")),
+    Topic(
+        "no-content",
+        "answers without content, and content where none belongs",
+        (
+            "bodies.none-where-none-belongs",
+            "bodies.head-keeps-length",
+            "bodies.unexpected-discarded",
+            "bodies.longer-than-announced",
+        ),
+    ),
+    Topic("upload-head", "the head of an upload goes before its content", ("bodies.upload-streamed",)),
+    Topic("upload-cut", "a cut upload never looks complete", ("bodies.client-cut",)),
+    Topic("early-answer", "an answer before the upload's end", ("bodies.early-answer",)),
+    Topic(
+        "interim", "interim responses and 100-continue", ("bodies.interim-survived", "bodies.expect-continue")
+    ),
+    Topic("refusals", "no connection, no name", ("failures.refused", "failures.dns")),
     Topic(
         "malformed",
         "malformed answers refused",
@@ -89,14 +107,8 @@ TOPICS = (
             "headers.no-injection",
         ),
     ),
-    Topic("cookies", "one user's cookies never sent for another", ("isolation.no-shared-cookies",)),
     Topic("redirects", "redirects not followed", ("isolation.redirects-relayed",)),
     Topic("environment", "HTTP_PROXY and .netrc ignored", ("isolation.environment-ignored",)),
-    Topic("trailers", "trailers do no harm", ("framing.trailers-dropped",)),
-    Topic("websocket", "WebSocket through the same door", ("websocket.handshake-passed-on",)),
-    Topic("leak", "1,000 cancelled requests leave nothing", probes=("probe.leak",)),
-    Topic("memory", "1 GB to a slow reader in bounded memory", probes=("probe.memory",)),
-    Topic("http2", "HTTP/2 to the downstream", probes=("probe.http2",)),
 )
 
 ASKED = tuple(rule for topic in TOPICS for rule in topic.rules)

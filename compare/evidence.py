@@ -68,8 +68,12 @@ def store(path: Path, subject: str, cells: Mapping[str, Any], more: Mapping[str,
     kept["environment"] = environment()
     kept |= more or {}
     kept["subjects"][subject] = {**kept["subjects"].get(subject, {}), **cells}
+    write(path, kept)
+
+
+def write(path: Path, stored: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+    path.write_text(json.dumps(stored, indent=1, sort_keys=True) + "\n")
 
 
 def one_line(text: str, most: int = 240) -> str:

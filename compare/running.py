@@ -6,7 +6,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.recorded import Request
 from .process import LOOPBACK, Launch, Running, free_port, started, wait_ready
 from .subjects import Backend, Start, Subject
 
-__all__ = ["Connection", "Origin", "Request", "Scene", "scene"]
+__all__ = ["CLOSE", "Connection", "Origin", "Request", "Scene", "scene"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Scene:
         """
         try:
             with self.connect(timeout) as sock:
-                sock.sendall(request(path, close=True))
+                sock.sendall(request(path, CLOSE))
                 return _seen(sock)
         except TimeoutError:
             return "no end"
@@ -50,9 +50,12 @@ class Scene:
             return type(error).__name__
 
 
-def request(path: str, close: bool = False) -> bytes:
-    last = b"Connection: close\r\n" if close else b""
-    return b"GET %b HTTP/1.1\r\nHost: proxy\r\n%b\r\n" % (path.encode(), last)
+CLOSE = b"Connection: close\r\n"
+
+
+def request(path: str, fields: bytes = b"") -> bytes:
+    """A GET; `fields` are whole lines."""
+    return b"GET %b HTTP/1.1\r\nHost: proxy\r\n%b\r\n" % (path.encode(), fields)
 
 
 def _seen(sock: socket.socket) -> str:
@@ -86,15 +89,17 @@ def _whole(head: bytes, body: bytes) -> bool:
 
 @contextmanager
 def scene(
-    subject: Subject, backend: Backend = "fastapi", *, pool: int = 1024, settings: str = ""
+    subject: Subject, backend: Backend = "fastapi", *, pool: int = 1024, settings: str = "", host: str = ""
 ) -> Iterator[Scene]:
-    """Start both; everything ends with the block. Raises StartError."""
+    """Start both; everything ends with the block. `host` names the origin as the subject is to. Raises
+    StartError.
+    """
     folder = Path(tempfile.mkdtemp(prefix="downstream-proxy-"))
     origin = Origin()
     try:
         start = Start(
             port=free_port(),
-            downstream=f"http://{origin.authority.decode()}",
+            downstream=f"http://{host or LOOPBACK}:{origin.address[1]}",
             folder=folder,
             backend=backend,
             pool=pool,
@@ -110,10 +115,9 @@ def scene(
             shutil.rmtree(folder)
 
 
-def until(condition: object, seconds: float) -> bool:
+def until(condition: Callable[[], bool], seconds: float) -> bool:
     """Look now and again until `condition()` holds or the time is up."""
     deadline = time.monotonic() + seconds
-    assert callable(condition)
     while not condition():
         if time.monotonic() > deadline:
             return False

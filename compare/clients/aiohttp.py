@@ -1,8 +1,8 @@
 """aiohttp's ClientSession.
 
-Settings, from its documentation for servers: one session for the application, the proxy's own pool limit,
-`total` off, DummyCookieJar, no decompression, none of the fields it would add, redirects not followed. Its
-retry of idempotent requests on a dead kept connection stays on: public API cannot turn it off.
+Settings, from its documentation: one session, the proxy's pool limit, `total` off, no cookie jar,
+decompression, fields or redirects of its own. Its retry of idempotent requests stays: public API cannot turn
+it off. Repeated fields are given in one case: it loses those that differ in it.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class AiohttpClient(Seam):
         response = await self._session.request(
             request.method.decode(),
             URL(self.url(request), encoded=True),
-            headers=self.fields(request),
+            headers=self.one_case_fields(request),
             data=aiter(upload) if upload else None,
             allow_redirects=False,
             expect100=request.expects_continue,

@@ -64,7 +64,7 @@ def _install(distribution: str, target: Path) -> str | None:
     if constraints.exists():
         options += ["--constraint", str(constraints)]
     reason = "pip is not there"
-    for command in _pips():
+    for command in pips():
         try:
             shown = subprocess.run(
                 [*command, *options, distribution],
@@ -82,7 +82,7 @@ def _install(distribution: str, target: Path) -> str | None:
     return reason
 
 
-def _pips() -> list[list[str]]:
+def pips() -> list[list[str]]:
     """This environment's pip, else that of the Python it was made from, which may install for us."""
     base = str(Path(sys.base_prefix) / "bin" / f"python{sys.version_info.major}")
     return [[sys.executable, "-m", "pip"], [base, "-m", "pip", "--python", sys.executable]]

@@ -133,8 +133,13 @@ class Seam:
             pairs.append(("Content-Length", str(request.content_length)))
         return pairs
 
+    def one_case_fields(self, request: OutgoingRequest) -> list[tuple[str, str]]:
+        """The same, repeated fields in the case of the first."""
+        names: dict[str, str] = {}
+        return [(names.setdefault(name.lower(), name), value) for name, value in self.fields(request)]
+
     def raw_fields(self, request: OutgoingRequest) -> HeaderPairs:
-        """The same as bytes."""
+        """`fields` as bytes."""
         if request.content_length is None:
             return request.headers
         return [*request.headers, (b"Content-Length", b"%d" % request.content_length)]

@@ -31,7 +31,8 @@ CONFIG = """\
         }}
     }}
 }}
-{scheme}://{host}:{port} {{
+{scheme}://:{port} {{
+    bind {host}
     {tls}
 {routes}
 }}

@@ -122,11 +122,13 @@ class Lab:
         host, port = self.server.address
         parts = []
         for client in self.clients:
-            sent = shlex.quote(
-                "".join(f"\\{b:03o}" if b < 32 or b > 126 or b in b"\\%'" else chr(b) for b in client.sent)
-            )
             parts.append(f"sent:     {_short(client.sent)}\nreceived: {_short(client.received)}")
             if len(client.sent) < 4000:
+                sent = shlex.quote(
+                    "".join(
+                        f"\\{b:03o}" if b < 32 or b > 126 or b in b"\\%'" else chr(b) for b in client.sent
+                    )
+                )
                 parts.append(f"again:    printf {sent} | nc {host} {port}")
         parts += [f"origin:   {_short(request.raw)}" for request in self.origin.requests]
         return "\n".join(parts)

@@ -1,0 +1,7 @@
+"""`python -m compare.claims`."""
+
+import sys
+
+from . import main
+
+sys.exit(main())
