@@ -8,6 +8,7 @@ Every cell of results/behaviour.json comes from a run. Needs a checkout, as the 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shlex
@@ -74,9 +75,10 @@ class Run:
 
     def end(self) -> None:
         """End what is left of it: the group was made by us and holds only what the run started."""
-        if self._process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            # Also when the run is over: a run that broke down leaves its servers behind.
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
 
 
 def cell(rule: str, findings: dict[str, tuple[Found, str]], subject: Subject) -> Cell:

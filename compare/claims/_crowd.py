@@ -29,7 +29,7 @@ def crowd(stage: Scene, path: str, users: int) -> tuple[float, Counter[str]]:
 
 
 def visit(stage: Scene, path: str, times: int, pause: float = 0.0) -> int:
-    """One user on one kept connection; how many answers were 200. Every third request comes after the pause."""
+    """One user on one kept connection; how many answers were 200. A pause after every third."""
     good = 0
     with stage.connect() as user:
         for number in range(times):
