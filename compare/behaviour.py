@@ -31,7 +31,7 @@ from .process import LOOPBACK, StartError, free_port, started
 from .progress import duration
 from .subjects import SUBJECTS, Backend, Start, Subject
 
-RULES_SECONDS = 200
+RULES_SECONDS = 420
 BACKENDS: tuple[Backend, ...] = ("aiohttp", "fastapi")
 #: What recipes and proxies are not asked: the first three are not theirs to offer, as the contract puts it.
 LACKING = ("--without", "websocket", "--without", "forwarded", "--without", "transform")
