@@ -5,6 +5,7 @@ Knows names, labels and help texts; must not know in which format, or to whom, t
 
 from __future__ import annotations
 
+import asyncio
 import platform
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -132,10 +133,19 @@ def _values(histogram: Histogram) -> Value:
     return [*histogram.counts, histogram.sum]
 
 
+def _tasks() -> int:
+    """Of the loop that serves; 0 where none runs."""
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        return 0
+
+
 def _gauges(process: ProcessState) -> Iterator[Family]:
     states = process.states
     yield _gauge("downstream_proxy_inflight", "Requests in flight.", sum(s.inflight for s in states))
     yield _gauge("downstream_proxy_connections", "Client connections open.", len(process.connections))
+    yield _gauge("downstream_proxy_tasks", "Tasks of the event loop.", _tasks())
     pool = Family(
         "downstream_proxy_pool", "gauge", "Places per downstream by state.", ("downstream", "state"), {}
     )

@@ -15,6 +15,7 @@ from aiohttp.connector import Connection
 from .http1.output import Output
 from .http1.receive_buffer import receive_buffer
 from .http1.response_writer import reset_on_close
+from .peers import untaken
 from .timers import Deadline
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ class WireConnection(asyncio.BufferedProtocol):
         buffer is of no use to anybody, and a downstream that does not read would keep the socket for ever."""
         self.idle.discard(self)
         self.deadline.close()
-        if not self.transport.is_closing() and self.transport.get_write_buffer_size():
+        if not self.transport.is_closing() and untaken(self.transport):
             # The end would stand behind what the downstream does not read.
             reset_on_close(self.transport)
         self.transport.abort()

@@ -19,7 +19,7 @@ from ..backends import OURS
 from . import chaos, leaving, memory, overload, replay
 from .bench import Factory, Scale, percentile, run
 
-FULL = Scale(mib=1024, readers=1_000, idle=10_000, chaos_seconds=60.0)
+FULL = Scale(readers=1_000, idle=10_000)
 
 INTRO = """# Reliability
 
@@ -34,9 +34,11 @@ SECTIONS = {
     "leaving": (
         "Clients that leave",
         "Clients leave at a random moment, half with FIN and half with RST, 16 at a time. The downstream "
-        "must see the close within 250 ms. Behind all rounds no place is in use, nobody waits, "
-        "descriptors are back where they were, and no downstream is blamed. `reached` counts rounds whose"
-        " request had come to the origin. A WebSocket is logged as 101, which was its answer.",
+        "must see the close within 250 ms. Behind all rounds no place is in use, nobody waits, no connection "
+        "is open, tasks and descriptors are back where they were, and no downstream is blamed. `reached` "
+        "counts rounds whose request had come to the origin. An unread upload is one that the downstream "
+        "does not take, so that the proxy reads no more of it; those clients all reset. A WebSocket is "
+        "logged as 101, which was its answer.",
         ("backend", "client leaves", "rounds", "reached", "close seen, p99", "slowest", "logged as 499"),
         "pytest tests/reliability/test_leaving.py --rounds 1000",
     ),
@@ -83,10 +85,21 @@ SECTIONS = {
     "chaos": (
         "All faults at once",
         "Resets, stalls, drips, wrong lengths, early closes, early answers and restarts, from one seed, "
-        "while one client in ten leaves. Each answer is the right one and complete, or a visible error. "
-        "At the end every counter is 0, descriptors are back, and the log has no traceback. `growth` is "
+        "with uploads, WebSockets and clients that leave. Each answer is the right one and complete, or a "
+        "visible error of the table, and no POST comes twice. At the end every counter is 0, tasks and"
+        " descriptors are back, and the log has no traceback. `growth` is "
         "the median of resident memory in the last quarter over that in the second.",
-        ("backend", "seconds", "requests", "right", "problem documents", "cut off", "left", "growth"),
+        (
+            "backend",
+            "seconds",
+            "requests",
+            "right",
+            "tunnels",
+            "problem documents",
+            "cut off",
+            "left",
+            "growth",
+        ),
         "pytest tests/reliability/test_chaos.py --chaos-seconds 3600",
     ),
 }

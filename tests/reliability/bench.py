@@ -47,10 +47,11 @@ class Scale:
     rounds: int = 1_000
     requests: int = 10_000
     load_seconds: float = 2.0
-    mib: int = 256
+    mib: int = 1024
     readers: int = 200
     idle: int = 2_000
-    chaos_seconds: float = 20.0
+    chaos_seconds: float = 60.0
+    chaos_clients: int = 24
     seed: int = 4
 
 
@@ -65,6 +66,7 @@ class Bench:
         self.lab = lab
         self.scale = scale
         self.random = random.Random(scale.seed)
+        self.tasks = 0.0
 
     # -- from /proc
 
@@ -96,11 +98,24 @@ class Bench:
         }
 
     async def busy(self) -> dict[str, float]:
-        """Every counter that must be 0 at rest and is not. The request that asks is not counted."""
+        """Every counter that must be 0 at rest and is not: places, requests, connections, and tasks beyond
+        those of the beginning. The request that asks is not counted."""
         samples = await self.metrics()
         found = {k: v for k, v in samples.items() if k.startswith("downstream_proxy_pool{")}
         found["downstream_proxy_inflight"] = samples["downstream_proxy_inflight"] - 1
+        found["downstream_proxy_connections"] = samples["downstream_proxy_connections"] - 1
+        found["downstream_proxy_tasks"] = samples["downstream_proxy_tasks"] - self.tasks
         return {k: v for k, v in found.items() if v}
+
+    async def begin(self) -> None:
+        """Takes note of how many tasks the server has at rest."""
+        for _ in range(100):
+            samples = await self.metrics()
+            if samples["downstream_proxy_connections"] == 1:
+                self.tasks = samples["downstream_proxy_tasks"]
+                return
+            await asyncio.sleep(0.01)
+        raise TimeoutError("whoever asked whether the server is there has not left")
 
     async def blamed(self) -> dict[str, float]:
         """Error counts that lay a failure at the downstream's door."""
@@ -170,7 +185,9 @@ class Factory:
             None, self.backend.start, settings, cast(Origin, lab), self.directory
         )
         try:
-            yield Bench(server, lab, self.scale)
+            bench = Bench(server, lab, self.scale)
+            await bench.begin()
+            yield bench
         finally:
             lab.stop()
             await loop.run_in_executor(None, server.stop)

@@ -10,16 +10,16 @@ import asyncio
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from downstream_proxy.errors import ERRORS
 
 from .bench import Bench, Factory
 from .caller import Answer, Caller, CutError, get
+from .faults import BROKEN, FAULTS, RIGHT, chunk, content, tunnel
+from .handshake import HANDSHAKE
 from .lab import Visit
-
-AT_ONCE = 24
 
 SETTINGS = """
 [downstreams.default]
@@ -28,159 +28,10 @@ pool = { max_connections = 16, max_queue = 8, keep_alive = 0.5 }
 timeouts = { head = 0.4, read_idle = 0.4, pool = 0.3, connect = 1 }
 """
 
+ERROR_TYPES = {entry.proxy_status for entry in ERRORS.values()}
 STATUSES = {entry.status for entry in ERRORS.values()} - {499}
 PROBLEM = b"application/problem+json"
 GROWTH_KIB = 16 * 1024
-
-
-def content(n: int, size: int) -> bytes:
-    """What answers request `n`: no two are alike, so a byte of another's answer shows."""
-    piece = b"%d " % n
-    return (piece * (size // len(piece) + 1))[:size]
-
-
-def _head(length: int | None) -> bytes:
-    framing = b"Transfer-Encoding: chunked" if length is None else b"Content-Length: %d" % length
-    return b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % framing
-
-
-def _chunk(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-Fault = Callable[[Visit, bytes], Awaitable[None]]
-
-
-async def right(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(len(body)) + body)
-
-
-async def right_chunked(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(None) + _chunk(body) + b"0\r\n\r\n")
-
-
-async def drip(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    visit.write(_head(None))
-    for at in range(0, len(body), len(body) // 4 + 1):
-        await visit.quiet(0.02)
-        visit.write(_chunk(body[at : at + len(body) // 4 + 1]))
-    visit.write(b"0\r\n\r\n")
-
-
-async def drip_head(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    for byte in _head(len(body)):
-        visit.write(bytes((byte,)))
-        await visit.quiet(0.05)
-
-
-async def reset_before(visit: Visit, body: bytes) -> None:
-    visit.conn.reset()
-
-
-async def close_before(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    visit.conn.close()
-
-
-async def reset_in_head(visit: Visit, body: bytes) -> None:
-    await visit.send(_head(len(body))[:20])
-    visit.conn.reset()
-
-
-async def reset_in_body(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(len(body)) + body[:-1])
-    visit.conn.reset()
-
-
-async def cut_length(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(len(body)) + body[:-1])
-    visit.conn.close()
-
-
-async def cut_chunks(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(None) + _chunk(body))
-    visit.conn.close()
-
-
-async def too_long(visit: Visit, body: bytes) -> None:
-    """More than announced, in one segment: bytes that come later can meet the next request unnoticed."""
-    await visit.body()
-    if len(body) > 5_000:
-        await visit.send(_head(len(body)) + body)
-        return
-    await visit.send(_head(len(body)) + body + b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
-
-
-async def wrong_chunks(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(None) + _chunk(body) + b"zz\r\n")
-    await visit.conn.gone.wait()
-
-
-async def garbage(visit: Visit, body: bytes) -> None:
-    visit.write(b"SSH-2.0-OpenSSH\r\n\r\n")
-    await visit.conn.gone.wait()
-
-
-async def two_lengths(visit: Visit, body: bytes) -> None:
-    visit.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx")
-    await visit.conn.gone.wait()
-
-
-async def stall_head(visit: Visit, body: bytes) -> None:
-    await visit.conn.gone.wait()
-
-
-async def stall_body(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(_head(len(body)) + body[: len(body) // 2])
-    await visit.conn.gone.wait()
-
-
-async def early(visit: Visit, body: bytes) -> None:
-    """Answers before the request's body was there, and goes on reading it."""
-    await visit.send(_head(len(body)) + body)
-
-
-async def early_close(visit: Visit, body: bytes) -> None:
-    await visit.send(_head(len(body)) + body)
-    visit.conn.close()
-
-
-async def until_close(visit: Visit, body: bytes) -> None:
-    await visit.body()
-    await visit.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + body)
-    visit.conn.close()
-
-
-RIGHT: tuple[Fault, ...] = (right, right_chunked, drip, until_close, early, too_long)
-"""A complete answer to these must be the right one."""
-
-BROKEN: tuple[Fault, ...] = (
-    drip_head,
-    reset_before,
-    close_before,
-    reset_in_head,
-    reset_in_body,
-    cut_length,
-    cut_chunks,
-    wrong_chunks,
-    garbage,
-    two_lengths,
-    stall_head,
-    stall_body,
-    early_close,
-)
-"""Most of these can have no complete answer; early_close may."""
-
-FAULTS = {fault.__name__: fault for fault in RIGHT + BROKEN}
 
 
 @dataclass
@@ -189,6 +40,7 @@ class Chaos:
 
     seconds: float = 0.0
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    posts: Counter[int] = field(default_factory=Counter)  # by request number, at the origin
     rss: list[int] = field(default_factory=list)  # KiB, from second to second
 
     @property
@@ -200,8 +52,9 @@ class Chaos:
 
     def row(self) -> tuple[str, ...]:
         every = sum(self.outcomes.values())
-        right, cut, left = (self.total(outcome) for outcome in ("200", "cut", "left"))
-        counts = (f"{self.seconds:.0f}", every, right, every - right - cut - left, cut, left)
+        right, tunnels, cut, left = (self.total(outcome) for outcome in ("200", "tunnel", "cut", "left"))
+        told = every - right - tunnels - cut - left
+        counts = (f"{self.seconds:.0f}", every, right, tunnels, told, cut, left)
         return (*map(str, counts), f"{self.growth / 1024:.1f} MiB")
 
     def total(self, outcome: str) -> int:
@@ -219,6 +72,8 @@ class Storm:
         self.numbers = iter(range(10**9))
 
     async def behave(self, visit: Visit) -> None:
+        if visit.method == b"POST":
+            self.result.posts[visit.n] += 1
         body = content(visit.n, int(visit.query["size"]))
         await FAULTS[visit.query["fault"]](visit, body)
 
@@ -242,6 +97,8 @@ class Storm:
                 caller = await Caller.open(self.bench.address)
             # Stalls cost time: the quick faults come more often.
             fault = rng.choice(RIGHT if rng.random() < 0.5 else BROKEN).__name__
+            if rng.random() < 0.05:
+                fault = tunnel.__name__
             size = rng.choice((1, 100, 5_000, rng.randrange(1, 300_000)))
             async with asyncio.timeout(10):
                 outcome = await self._exchange(caller, rng, next(self.numbers), fault, size)
@@ -251,9 +108,14 @@ class Storm:
 
     async def _exchange(self, caller: Caller, rng: random.Random, n: int, fault: str, size: int) -> str:
         target = f"/chaos?n={n}&fault={fault}&size={size}"
+        if fault == tunnel.__name__:
+            return await self._tunnel(caller, rng, target)
         body = b"b" * rng.choice((0, 0, 10, 100_000))
-        framing = (f"Content-Length: {len(body)}",) if body else ()
-        caller.send(get(target, *framing, method="POST" if body else "GET") + body)
+        if body and rng.random() < 0.3:
+            await self._upload(caller, rng, target, body)
+        else:
+            framing = (f"Content-Length: {len(body)}",) if body else ()
+            caller.send(get(target, *framing, method="POST" if body else "GET") + body)
         if rng.random() < 0.1:
             await asyncio.sleep(rng.uniform(0, 0.05))
             caller.leave(rng.random() < 0.5)
@@ -272,6 +134,29 @@ class Storm:
             caller.leave()
         return str(answer.status)
 
+    async def _upload(self, caller: Caller, rng: random.Random, target: str, body: bytes) -> None:
+        """The body in chunks, with pauses. An answer or an end may come before it is out."""
+        caller.send(get(target, "Transfer-Encoding: chunked", method="POST"))
+        with suppress(CutError):
+            for at in range(0, len(body), len(body) // 3 + 1):
+                await asyncio.sleep(rng.uniform(0, 0.01))
+                await caller.write(chunk(body[at : at + len(body) // 3 + 1]))
+            await caller.write(b"0\r\n\r\n")
+
+    async def _tunnel(self, caller: Caller, rng: random.Random, target: str) -> str:
+        caller.send(get(target, *HANDSHAKE))
+        try:
+            answer = await caller.answer()
+        except CutError:
+            return "cut"
+        if answer.status == 101:
+            await asyncio.sleep(rng.uniform(0, 0.05))
+            caller.leave(rng.random() < 0.5)
+            return "tunnel"
+        self._no_lie(answer, -1, 0, whole=True)
+        caller.leave()
+        return str(answer.status)
+
     def _no_lie(self, answer: Answer, n: int, size: int, whole: bool) -> None:
         """The oracle."""
         if answer.status == 200:
@@ -282,6 +167,8 @@ class Storm:
             return
         assert answer.status in STATUSES, answer
         assert answer.one(b"content-type") == PROBLEM, answer
+        told = answer.one(b"proxy-status").rpartition(b"error=")[2].decode() or None
+        assert told in ERROR_TYPES, answer
         assert b'"urn:downstream-proxy:problem:' in answer.body or not whole, answer.body
 
 
@@ -293,7 +180,7 @@ async def chaos(factory: Factory) -> Chaos:
         start = bench.descriptors()
         helpers = [asyncio.create_task(storm.flap()), asyncio.create_task(storm.watch())]
         async with asyncio.TaskGroup() as group:
-            for n in range(AT_ONCE):
+            for n in range(bench.scale.chaos_clients):
                 group.create_task(storm.client(random.Random(f"{bench.scale.seed}/{n}")))
         for helper in helpers:
             if helper.done():
@@ -308,5 +195,7 @@ async def chaos(factory: Factory) -> Chaos:
 def judge(result: Chaos) -> None:
     seen = {fault for fault, _ in result.outcomes}
     assert seen == set(FAULTS), f"never tried: {set(FAULTS) - seen}"
+    twice = [n for n, times in result.posts.items() if times > 1]
+    assert not twice, f"{len(twice)} of {len(result.posts)} POSTs came twice, such as {twice[:5]}"
     assert result.total("200") > 0.2 * sum(result.outcomes.values()), result.outcomes
     assert result.growth < GROWTH_KIB, f"resident memory grew by {result.growth} KiB: {result.rss}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import select
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 
 from .bench import Bench, Factory, percentile, until
 from .caller import Caller, CutError, get
+from .handshake import HANDSHAKE, SWITCHING
 from .lab import Visit, ok, stall
 
 SEEN_WITHIN = 0.25
@@ -21,13 +23,14 @@ AT_ONCE = 16
 """Rounds in progress at one time."""
 
 PIECE = b"x" * 16384
+SIZE = "Content-Length: 999999999"
 
-HANDSHAKE = (
-    "Upgrade: websocket",
-    "Connection: Upgrade",
-    "Sec-WebSocket-Version: 13",
-    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-)
+UNREAD = "unread-upload"
+"""An upload that the downstream does not take: megabytes in each round, so there are fewer."""
+
+
+def rounds_of(stage: str, rounds: int) -> int:
+    return max(1, rounds // 10) if stage == UNREAD else rounds
 
 
 @dataclass
@@ -70,12 +73,22 @@ async def _soon(visit: Visit) -> None:
     await visit.conn.gone.wait()
 
 
+async def _deaf(visit: Visit) -> None:
+    """Reads nothing of the body until the kernel knows that the other side is gone."""
+    transport = visit.conn.transport
+    sock = transport.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    transport.pause_reading()
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLRDHUP)
+    await until(lambda: bool(poll.poll(0)))
+    visit.conn.gone_at = time.monotonic()
+    visit.conn.reset()
+
+
 async def _tunnel(visit: Visit) -> None:
     """Switches protocols and says hello."""
-    visit.write(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x05hello"
-    )
+    visit.write(SWITCHING)
     await visit.conn.gone.wait()
 
 
@@ -136,6 +149,14 @@ async def _upload(caller: Caller) -> None:
             await caller.write(PIECE)
 
 
+async def _more_than_is_taken(caller: Caller) -> None:
+    """Until nothing finds room any more, neither at the downstream nor in the proxy."""
+    with suppress(CutError, TimeoutError):
+        async with asyncio.timeout(0.2):
+            while True:
+                await caller.write(PIECE * 16)
+
+
 async def leaving(factory: Factory) -> list[Tally]:
     """Every stage, one after the other, on one server."""
     with _nobody_accepts() as silent_port:
@@ -145,6 +166,7 @@ async def leaving(factory: Factory) -> list[Tally]:
                 "/queued": stall,
                 "/head": stall,
                 "/upload": stall,
+                "/unread-upload": _deaf,
                 "/download": _chunks,
                 "/quiet": _quiet,
                 "/before-first-byte": _soon,
@@ -160,7 +182,8 @@ async def leaving(factory: Factory) -> list[Tally]:
                 await _stage(bench, "connecting", _nothing),
                 await _stage(bench, "handshaking", _nothing),
                 await _stage(bench, "head", _nothing),
-                await _stage(bench, "upload", _upload, "Content-Length: 9999999", method="POST"),
+                await _stage(bench, "upload", _upload, SIZE, method="POST"),
+                await _stage(bench, UNREAD, _more_than_is_taken, SIZE, method="POST"),
                 await _stage(bench, "download", _some_content),
                 await _stage(bench, "quiet", _some_content),
                 await _stage(bench, "before-first-byte", _nothing),
@@ -194,7 +217,7 @@ async def _stage(
 ) -> Tally:
     """The rounds of one stage. `in_use`: places that others hold all the time."""
     tally = Tally(stage)
-    numbers = iter(range(bench.scale.rounds))
+    numbers = iter(range(rounds_of(stage, bench.scale.rounds)))
     assert bench.lab.by_number is not None
     bench.lab.by_number.clear()
 
@@ -207,6 +230,8 @@ async def _stage(
             group.create_task(rounds())
     expected = {
         "downstream_proxy_inflight": in_use,
+        "downstream_proxy_connections": in_use,
+        "downstream_proxy_tasks": in_use,
         'downstream_proxy_pool{downstream="queued",state="in_use"}': in_use,
     }
     began = time.monotonic()
@@ -242,7 +267,8 @@ async def _round(
 ) -> None:
     """One client that comes, and leaves at a random moment with FIN or RST."""
     after = bench.random.choice((0.0, 0.001, bench.random.uniform(0.0, 0.02)))
-    reset = bench.random.random() < 0.5
+    # Behind what finds no room a FIN does not leave the client's own kernel.
+    reset = stage == UNREAD or bench.random.random() < 0.5
     caller = await Caller.open(bench.address)
     caller.keep = False
     caller.send(get(f"/{stage}?n={n}&after={after:.4f}", *fields, method=method))
