@@ -109,6 +109,21 @@ def started(launch: Launch, *, cores: Collection[int] | None, folder: Path, name
             watcher.wait()
 
 
+def wait_listening(running: Running, port: int, *, timeout: float = 30.0) -> None:
+    """Until 127.0.0.1 takes connections at `port`. Raises StartError when the program ends or time is up."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        if not running.alive():
+            raise StartError(f"ended at start: {running.last_words()}")
+        try:
+            socket.create_connection((LOOPBACK, port), timeout=1.0).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise StartError(f"does not listen after {timeout:.0f} s: {running.last_words()}")
+
+
 def wait_ready(running: Running, port: int, path: str, *, tls: bool = False, timeout: float = 30.0) -> int:
     """Ask for `path` until it answers 200; returns the size of the body in bytes.
 

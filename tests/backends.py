@@ -55,6 +55,7 @@ class Server:
         log: Path | None = None,
         configure: Callable[[str], None] | None = None,
         tls: ssl.SSLContext | None = None,
+        patience: float | None = None,
     ) -> None:
         self.address = address
         self.process = process
@@ -62,9 +63,12 @@ class Server:
         self._read = 0
         self._configure = configure
         self.tls = tls
+        # Somebody else's: judged by what the standards leave to it, and waited for no longer than this.
+        self.foreign = patience is not None
+        self._options: dict[str, object] = {} if patience is None else {"timeout": patience}
 
     def connect(self, **options: object) -> Client:
-        return Client(self.address, **{"tls": self.tls, **options})  # type: ignore[arg-type]
+        return Client(self.address, **{"tls": self.tls, **self._options, **options})  # type: ignore[arg-type]
 
     def configure(self, settings: str) -> None:
         """Changes the file that it was started with; see `Backend.start` for what `settings` may hold."""
@@ -120,6 +124,7 @@ class Server:
 class Backend:
     """What is under test.
 
+    `url`, `patience`: where somebody else's listens, and how many seconds it may take for an answer.
     `features` are the capabilities it declares, `known_gaps` the ids of rules it is known to break. `command`
     starts it instead of `module`; it takes the same flags.
     """
@@ -127,6 +132,7 @@ class Backend:
     name: str
     module: str | None = None
     url: str | None = None
+    patience: float | None = None
     command: tuple[str, ...] = ()
     features: frozenset[str] = frozenset()
     known_gaps: frozenset[str] = frozenset()
@@ -142,7 +148,8 @@ class Backend:
                 if settings:
                     pytest.skip("needs settings that a server behind --proxy-url was not started with")
                 parts = urllib.parse.urlsplit(self.url)
-                self.servers[settings] = Server((parts.hostname or "127.0.0.1", parts.port or 80))
+                address = (parts.hostname or "127.0.0.1", parts.port or 80)
+                self.servers[settings] = Server(address, patience=self.patience)
             else:
                 try:
                     self.servers[settings] = self.start(settings, origin, directory)
@@ -258,6 +265,23 @@ def started_by(command: list[str], without: list[str]) -> Backend:
     return Backend("command", command=tuple(command), features=ALL_FEATURES - set(without))
 
 
-def external(url: str, without: list[str]) -> Backend:
+def external(url: str, without: list[str], patience: float) -> Backend:
     """A server somebody else started in front of the origin; `without` are capabilities it lacks."""
-    return Backend("external", url=url, features=ALL_FEATURES - {"settings", "admin", *without})
+    return Backend(
+        "external", url=url, patience=patience, features=ALL_FEATURES - {"settings", "admin", *without}
+    )
+
+
+def not_forwarding(url: str, origin: Origin) -> str | None:
+    """One line that says what is wrong when the server at `url` does not forward to this origin."""
+    parts = urllib.parse.urlsplit(url)
+    where = f"{url} does not forward to the origin at {origin.authority.decode()}"
+    try:
+        with Client((parts.hostname or "127.0.0.1", parts.port or 80), timeout=5.0) as client:
+            client.send(b"GET /forwarded HTTP/1.1\r\nHost: proxy\r\nConnection: close\r\n\r\n")
+            status = client.read_response().status
+    except (OSError, MalformedError, TruncatedError) as error:
+        return f"{where}: no answer to GET /forwarded ({type(error).__name__}: {error})"
+    if origin.seen("/forwarded"):
+        return None
+    return f"{where}: GET /forwarded with Host: proxy is answered with {status}, and the origin saw nothing"

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from .backends import OURS, Backend, external, started_by
+from .backends import OURS, Backend, external, not_forwarding, started_by
 from .origin import Origin
+
+#: The exit code when the server behind --proxy-url does not forward to the origin.
+FORWARDS_ELSEWHERE = 9
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -28,12 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--origin-listen", metavar="ADDR:PORT", help="where the origin listens (default: 127.0.0.1:0)"
     )
     group.addoption(
+        "--patience", type=float, default=8.0, metavar="SECONDS", help="what a --proxy-url may take at most"
+    )
+    group.addoption(
         "--without", action="append", default=[], metavar="CAPABILITY", help="a capability it lacks"
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "rule(*ids): the rules of the contract that this test proves")
+    config.addinivalue_line("markers", "basis(basis): what this test's demand stands on, if not the rule's")
     if config.getoption("--proxy-url") and not config.getoption("--origin-listen"):
         raise pytest.UsageError(
             "--proxy-url needs --origin-listen ADDR:PORT, the address that server forwards to"
@@ -55,7 +62,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """What is under test; its servers end with the session."""
     if request.param == "external":
-        made = external(request.config.getoption("--proxy-url"), request.config.getoption("--without"))
+        option = request.config.getoption
+        made = external(option("--proxy-url"), option("--without"), option("--patience"))
+        if problem := not_forwarding(made.url or "", request.getfixturevalue("the_origin")):
+            pytest.exit(problem, returncode=FORWARDS_ELSEWHERE)
     elif request.param == "command":
         command = shlex.split(request.config.getoption("--server-command"))
         made = started_by(command, request.config.getoption("--without"))
@@ -69,6 +79,8 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 def the_origin(request: pytest.FixtureRequest) -> Iterator[Origin]:
     host, _, port = (request.config.getoption("--origin-listen") or "127.0.0.1:0").rpartition(":")
     origin = Origin(host.strip("[]"), int(port))
+    if request.config.getoption("--proxy-url"):
+        origin.any_case, origin.patience = True, request.config.getoption("--patience")
     yield origin
     origin.stop()
 

@@ -201,7 +201,13 @@ async def echo(conn: Connection, request: Request) -> None:
 
 
 class Origin:
-    """The server. Records since the last `reset()` are in `requests`, `connections`, `errors`, `cut`."""
+    """The server. Records since the last `reset()` are in `requests`, `connections`, `errors`, `cut`.
+
+    For a server that is not ours: `any_case` takes names of transfer codings in any case, `patience` is how
+    many seconds a test waits.
+    """
+
+    any_case, patience = False, 8.0
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.connections: list[Connection] = []
@@ -274,9 +280,9 @@ class Origin:
         with self._changed:
             self._changed.notify_all()
 
-    def wait_for(self, condition: Callable[[], T | None], what: str, timeout: float = 8.0) -> T:
+    def wait_for(self, condition: Callable[[], T | None], what: str, timeout: float | None = None) -> T:
         """Waits until `condition()` is true, and returns it; TimeoutError says `what` did not come."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + (self.patience if timeout is None else timeout)
         with self._changed:
             while not (result := condition()):
                 left = deadline - time.monotonic()
@@ -322,7 +328,7 @@ class Origin:
         self.wait_for(lambda: len(request.framing.data) >= n, f"{n} bytes of body for {target!r}")
         return request
 
-    def wait_closed(self, conn: Connection, timeout: float = 8.0) -> float:
+    def wait_closed(self, conn: Connection, timeout: float | None = None) -> float:
         """When the other side closed `conn`, in time.monotonic() seconds."""
         self.wait_for(lambda: conn.closed_at, "the connection's end", timeout)
         assert conn.closed_at is not None

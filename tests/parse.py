@@ -57,6 +57,15 @@ def parse_request_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     return match[1], match[2], b"1." + match[3]
 
 
+def lowered_codings(headers: Pairs) -> Pairs:
+    """The fields with the names of transfer codings in lower case: they have no case (RFC 9112 7), but ours
+    writes them so, and `Framing.of` insists."""
+    return [
+        (name, value.lower()) if name.lower() == b"transfer-encoding" else (name, value)
+        for name, value in headers
+    ]
+
+
 class Framing:
     """An incremental, strict body reader. `kind` is "none", "length", "chunked" or "close"."""
 

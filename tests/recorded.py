@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from .parse import Framing, parse_head, parse_request_line, values
+from .parse import Framing, lowered_codings, parse_head, parse_request_line, values
 
 if TYPE_CHECKING:
     from .origin import Connection
@@ -24,7 +24,8 @@ class Request:
         self.at = time.monotonic()
         line, self.headers = parse_head(head)
         self.method, self.target, self.version = parse_request_line(line)
-        self.framing = Framing.of(self.headers, request=True)
+        headers = lowered_codings(self.headers) if conn.origin.any_case else self.headers
+        self.framing = Framing.of(headers, request=True)
         self.raw = bytearray(head)
 
     @property

@@ -30,12 +30,13 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
+    {upgrade_map}
     upstream origin {{ server {origin}; keepalive {pool}; keepalive_requests 1000000000; }}
     server {{
         listen {host}:{port} backlog=4096{ssl};
         {certificate}
         proxy_http_version 1.1;
-        proxy_set_header Connection "";
+        {upgrade}
         proxy_set_header Host $host;
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
@@ -51,6 +52,14 @@ def launch(site: Site) -> Launch:
         f"        location {prefix} {{ proxy_pass http://origin; }}" for prefix in site.prefixes() or ["/"]
     ]
     config = CONFIG.format(
+        upgrade_map="map $http_upgrade $connection_upgrade { default upgrade; '' ''; }"
+        if site.websocket
+        else "",
+        upgrade=(
+            "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;"
+            if site.websocket
+            else 'proxy_set_header Connection "";'
+        ),
         workers=site.workers,
         folder=site.folder,
         user=user_line(),

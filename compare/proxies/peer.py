@@ -35,7 +35,7 @@ class Site:
 
     With `routes` above 1 there is one route for each prefix of `prefixes()`, all to the origin.
     `downstream`: an URL to forward to instead of the origin at its port; `authority`: PEM file to trust when
-    that is https.
+    that is https. `websocket`: with what a peer must be told before it relays WebSockets.
     """
 
     port: int
@@ -46,6 +46,7 @@ class Site:
     routes: int = 1
     downstream: str = ""
     authority: Path | None = None
+    websocket: bool = False
 
     @property
     def downstream_url(self) -> str:

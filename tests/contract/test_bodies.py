@@ -10,7 +10,7 @@ import pytest
 from ..origin import Connection
 from ..recorded import Request
 from ..scripts import ok, reply
-from .lab import Lab, chunked, chunks, get, post, rule
+from .lab import Lab, chunked, chunks, get, own, post, rule
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
@@ -20,8 +20,7 @@ NOISE = random.Random(1).randbytes
 # -- bodies that must not be
 
 
-@rule("bodies.none-where-none-belongs", "bodies.head-keeps-length")
-@pytest.mark.parametrize(
+BODYLESS = pytest.mark.parametrize(
     ("method", "answer"),
     [
         pytest.param(b"HEAD", b'HTTP/1.1 200 OK\r\nContent-Length: 1234\r\nETag: "a"\r\n\r\n', id="HEAD"),
@@ -32,17 +31,25 @@ NOISE = random.Random(1).randbytes
         pytest.param(b"GET", b'HTTP/1.1 204 No Content\r\nETag: "a"\r\n\r\n', id="204"),
     ],
 )
-def test_bodyless_answer_keeps_its_metadata_and_the_connection(
-    proxy: Lab, method: bytes, answer: bytes
-) -> None:
+
+
+@rule("bodies.none-where-none-belongs")
+@BODYLESS
+def test_bodyless_answer_ends_with_its_head(proxy: Lab, method: bytes, answer: bytes) -> None:
     proxy.origin.script("/x", reply(answer))
     client = proxy.send(get(b"/x", method=method))
-    response = client.read_response(method)
+    assert client.read_response(method).status == int(answer.split()[1])
+    assert client.send(get(b"/y")).read_response().status == 200
+
+
+@rule("bodies.head-keeps-length")
+@BODYLESS
+def test_bodyless_answer_keeps_its_metadata(proxy: Lab, method: bytes, answer: bytes) -> None:
+    proxy.origin.script("/x", reply(answer))
+    response = proxy.send(get(b"/x", method=method)).read_response(method)
     assert response.one(b"etag") == b'"a"'
     if b"Content-Length" in answer:
-        assert response.head.count(b"Content-Length: ") == 1
         assert response.one(b"content-length") == answer.partition(b"Length: ")[2].partition(b"\r")[0]
-    assert client.send(get(b"/y")).read_response().status == 200
 
 
 @rule("bodies.none-where-none-belongs")
@@ -70,7 +77,8 @@ def test_unexpected_body_reaches_nobody(proxy: Lab, method: bytes, answer: bytes
     for _ in range(3):
         assert client.send(get(b"/y")).read_response().body.startswith(b"GET /y ")
     first = proxy.origin.seen("/x")[0].conn
-    proxy.origin.wait_closed(first)
+    if not proxy.foreign:  # RFC 9112 9.2 only advises to close it at once
+        proxy.origin.wait_closed(first)
     assert first.requests[-1].target == b"/x"
 
 
@@ -84,6 +92,8 @@ def test_close_delimited_answer_is_framed_anew(proxy: Lab, body: bytes) -> None:
     client = proxy.send(get(b"/x"))
     response = client.read_response()
     assert response.body == body
+    if proxy.foreign and response.framing.kind == "close":
+        return  # as RFC 9112 6.3 lets it
     assert response.framing.kind in ("chunked", "length")
     assert client.send(get(b"/y")).read_response().status == 200
 
@@ -101,7 +111,14 @@ def test_close_delimited_answer_is_framed_anew(proxy: Lab, body: bytes) -> None:
 def test_http10_client_gets_no_chunks(
     proxy: Lab, answer: bytes, close: bool, fields: tuple[bytes, ...]
 ) -> None:
-    proxy.origin.script("/x", reply(answer, close=close))
+    async def handler(conn: Connection, request: Request) -> None:
+        # A server that passes the version on must be answered accordingly.
+        suits = request.version == b"1.1"
+        await conn.send(answer if suits else CLOSING + b"hello")
+        if close or not suits:
+            conn.close()
+
+    proxy.origin.script("/x", handler)
     client = proxy.send(get(b"/x", *fields, version=b"1.0"))
     response = client.read_response()
     assert response.body == b"hello"
@@ -128,7 +145,6 @@ def test_http10_answer_is_understood(proxy: Lab, answer: bytes, kept: bool) -> N
     proxy.origin.script("/x", reply(answer, close=b"Length" not in answer))
     client = proxy.send(get(b"/x"))
     response = client.read_response()
-    assert response.version == b"1.1"
     assert response.body == b"hello"
     assert client.send(get(b"/y")).read_response().status == 200
     if not kept:
@@ -141,7 +157,7 @@ def test_http10_answer_is_understood(proxy: Lab, answer: bytes, kept: bool) -> N
     [
         pytest.param(post(b"/x", b""), id="length zero"),
         pytest.param(chunked(b"/x"), id="chunked without data"),
-        pytest.param(post(b"/x", b"", method=b"GET"), id="GET with length zero"),
+        pytest.param(post(b"/x", b"", method=b"GET"), id="GET with length zero", marks=own),
     ],
 )
 def test_empty_upload_is_an_empty_body(proxy: Lab, raw: bytes) -> None:
@@ -195,9 +211,9 @@ def test_encoded_bytes_pass_untouched(
 def test_ranges_pass_untouched(proxy: Lab, status: bytes, fields: tuple[bytes, ...], body: bytes) -> None:
     proxy.origin.script("/x", reply(ok(body, *fields).replace(b"200 OK", status)))
     response = proxy.ask(get(b"/x", b"Range: bytes=0-4", b'If-Range: "a"'))
-    assert b"%d %b" % (response.status, response.reason) == status
+    assert response.status == int(status[:3])
     assert response.body == body
-    assert all(field in response.head for field in fields)
+    assert all(proxy.holds(response.head.split(b"\r\n"), field) for field in fields)
     request = proxy.origin.seen("/x")[0]
     assert request.all(b"range") == [b"bytes=0-4"]
     assert request.all(b"if-range") == [b'"a"']
@@ -224,6 +240,14 @@ def test_bodies_of_many_sizes_pass_both_ways(proxy: Lab, size: int, framing: str
 
 
 @rule("bodies.relayed-exactly")
+@pytest.mark.parametrize("status", [200, 299, 404, 418, 500, 599])
+def test_status_passes(proxy: Lab, status: int) -> None:
+    proxy.origin.script("/x", reply(ok(b"a").replace(b"200 OK", b"%d Odd" % status)))
+    assert proxy.ask(get(b"/x")).status == status
+
+
+@rule("bodies.relayed-exactly")
+@own
 def test_status_and_reason_pass(proxy: Lab) -> None:
     for status in (
         b"200 Fine",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
 
 from ..parse import Pairs
 from ..scripts import ok, reply
-from .lab import Lab, get, rule
-from .settings import FORWARDED, FORWARDED_BOTH, FORWARDED_OFF, ROUTES, TIGHT, TRUSTED
+from .lab import Lab, get, own, rule, should
+from .settings import ROUTES, TIGHT
 
 ProxyWith = Callable[[str], Lab]
 
@@ -21,6 +20,27 @@ def only(pairs: Pairs, *names: bytes) -> Pairs:
 
 
 @rule("headers.hop-by-hop.response")
+def test_fields_that_the_downstream_names_in_connection_end_here(proxy: Lab) -> None:
+    fields = [b"Connection: X-One", b"connection: ,, x-two ,", b"X-One: 1", b"X-Two: 2", b"X-Three: 3"]
+    proxy.origin.script("/x", reply(ok(b"hello", *fields)))
+    response = proxy.ask(get(b"/x"))
+    assert response.body == b"hello"
+    left = only(response.headers, b"x-one", b"x-two", b"x-three")
+    assert [(name.lower(), value) for name, value in left] == [(b"x-three", b"3")]
+
+
+@rule("headers.hop-by-hop.response")
+@should
+def test_fields_known_to_be_of_the_downstreams_connection_end_here(proxy: Lab) -> None:
+    fields = [b"Keep-Alive: timeout=7", b"Proxy-Connection: keep-alive", b"Upgrade: h2c", b"TE: trailers"]
+    proxy.origin.script("/x", reply(ok(b"hello", *fields)))
+    response = proxy.ask(get(b"/x"))
+    assert not only(response.headers, b"proxy-connection", b"upgrade", b"te")
+    assert b"timeout=7" not in response.head
+
+
+@rule("headers.hop-by-hop.response")
+@own
 def test_connection_fields_of_the_downstream_end_here(proxy: Lab) -> None:
     answer = ok(
         b"hello",
@@ -52,8 +72,7 @@ def test_connection_close_of_the_downstream_does_not_close_the_client(proxy: Lab
     assert client.send(get(b"/y")).read_response().status == 200
 
 
-@rule("headers.order-and-repetition", "headers.value-exact")
-@pytest.mark.parametrize(
+FIELDS = pytest.mark.parametrize(
     "fields",
     [
         pytest.param([b"X-b: 1", b"X-A: 2", b"x-B: 3", b"X-a: 2"], id="order, case, repetition"),
@@ -61,10 +80,36 @@ def test_connection_close_of_the_downstream_does_not_close_the_client(proxy: Lab
         pytest.param([b"X-Empty:", b"X-A: 1"], id="empty"),
         pytest.param([b"X-A: a  b\tc"], id="inner whitespace"),
         pytest.param([b'X-A: "a\\"b", (c), =:;<>@[]{}'], id="punctuation"),
-        pytest.param([b"X-%d: %d" % (n, n) for n in range(100)], id="a hundred"),
-        pytest.param([b"X-A: " + b"v" * 16000], id="16,000 bytes"),
+        pytest.param([b"X-%d: %d" % (n, n) for n in range(50)], id="fifty"),
+        pytest.param([b"X-%d: %d" % (n, n) for n in range(100)], id="a hundred", marks=own),
+        pytest.param([b"X-A: " + b"v" * 16000], id="16,000 bytes", marks=own),
     ],
 )
+
+
+def combined(pairs: Pairs, names: tuple[bytes, ...]) -> dict[bytes, bytes]:
+    """The value of each field as RFC 9110 5.3 lets a recipient combine its lines."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in pairs:
+        if name.lower() in names:
+            found.setdefault(name.lower(), []).append(value)
+    return {name: b", ".join(values) for name, values in found.items()}
+
+
+@rule("headers.order-and-repetition", "headers.value-exact")
+@FIELDS
+def test_values_of_each_field_pass_both_ways_in_order(proxy: Lab, fields: list[bytes]) -> None:
+    pairs = [(name, value.strip()) for name, _, value in (field.partition(b":") for field in fields)]
+    names = tuple(name.lower() for name, _ in pairs)
+    proxy.origin.script("/x", reply(ok(b"", *fields)))
+    response = proxy.ask(get(b"/x", *fields))
+    assert combined(proxy.origin.seen("/x")[0].headers, names) == combined(pairs, names)
+    assert combined(response.headers, names) == combined(pairs, names)
+
+
+@rule("headers.order-and-repetition", "headers.value-exact")
+@own
+@FIELDS
 def test_fields_pass_both_ways_as_they_are(proxy: Lab, fields: list[bytes]) -> None:
     pairs = [(name, value.strip()) for name, _, value in (field.partition(b":") for field in fields)]
     names = tuple(name.lower() for name, _ in pairs)
@@ -97,7 +142,7 @@ def test_high_bytes_of_an_answer_pass(proxy: Lab, value: bytes) -> None:
     [
         pytest.param(b"X-A: a\rb", id="CR in a value"),
         pytest.param(b"X-A: a\x00b", id="NUL in a value"),
-        pytest.param(b"X-A: a\nX-Injected: yes", id="LF in a value"),
+        pytest.param(b"X-A: a\nX-Injected: yes", id="LF in a value", marks=own),
         pytest.param(b"X-A\r: b", id="CR in a name"),
         pytest.param(b"X-A: a\r\n X-Injected: yes", id="fold"),
     ],
@@ -105,11 +150,13 @@ def test_high_bytes_of_an_answer_pass(proxy: Lab, value: bytes) -> None:
 def test_answer_with_line_ends_inside_is_not_relayed(proxy: Lab, head: bytes) -> None:
     proxy.origin.script("/x", reply(ok(b"", head)))
     response = proxy.ask(get(b"/x"))
-    assert response.status == 502
+    # Strictly parsed by now. RFC 9110 5.5 also lets a server replace the bytes by spaces.
+    assert response.status == 502 or (proxy.foreign and response.status in (200, 500))
     assert not response.all(b"x-injected")
 
 
 @rule("headers.no-injection")
+@own
 @pytest.mark.parametrize("reason", [b"a\rb", b"a\x00b"], ids=["CR", "NUL"])
 def test_reason_with_control_bytes_is_not_relayed(proxy: Lab, reason: bytes) -> None:
     proxy.origin.script("/x", reply(b"HTTP/1.1 200 " + reason + b"\r\nContent-Length: 0\r\n\r\n"))
@@ -125,121 +172,6 @@ def test_head_limits_hold_at_their_settings(proxy_with: ProxyWith) -> None:
     proxy.refused(get(b"/x", b"X-A: " + b"x" * 2048), 431)
 
 
-@rule("headers.forwarded-trusted")
-def test_trusted_peer_is_believed_and_appended(proxy_with: ProxyWith) -> None:
-    fields = [
-        b"X-Forwarded-For: 6.6.6.6",
-        b"X-Forwarded-For: 10.0.0.7",
-        b"X-Forwarded-Proto: https",
-        b"X-Forwarded-Host: public.example",
-        b"X-Real-IP: 6.6.6.6",
-    ]
-    request = proxy_with(TRUSTED).forwarded(get(b"/x", *fields))
-    chain = b", ".join(request.all(b"x-forwarded-for")).replace(b" ", b"").split(b",")
-    assert chain == [b"6.6.6.6", b"10.0.0.7", b"127.0.0.1"]
-    assert request.all(b"x-forwarded-proto") == [b"https"]
-    assert request.all(b"x-forwarded-host") == [b"public.example"]
-    assert request.all(b"x-real-ip") == [b"6.6.6.6"]
-
-
-@rule("headers.forwarded-rfc7239")
-def test_forwarded_replaces_the_x_fields(proxy_with: ProxyWith) -> None:
-    request = proxy_with(FORWARDED).forwarded(
-        get(b"/x", b"Forwarded: for=6.6.6.6", b"X-Forwarded-For: 6.6.6.6")
-    )
-    assert [value.replace(b'"', b"") for value in request.all(b"forwarded")] == [
-        b"for=127.0.0.1;proto=http;host=proxy"
-    ]
-    assert not only(request.headers, b"x-forwarded-", b"x-real-ip")
-
-
-@rule("headers.forwarded-rfc7239")
-def test_both_forms_are_appended_for_a_trusted_peer(proxy_with: ProxyWith) -> None:
-    request = proxy_with(FORWARDED_BOTH).forwarded(
-        get(b"/x", b"Forwarded: for=6.6.6.6", b"X-Forwarded-For: 6.6.6.6")
-    )
-    elements = b", ".join(request.all(b"forwarded")).split(b", ")
-    assert elements[0] == b"for=6.6.6.6"
-    assert elements[1].startswith(b"for=127.0.0.1;")
-    assert b", ".join(request.all(b"x-forwarded-for")) == b"6.6.6.6, 127.0.0.1"
-
-
-@rule("headers.forwarded-rfc7239", "headers.via", "headers.request-id", "headers.underscores")
-def test_all_of_it_can_be_turned_off(proxy_with: ProxyWith) -> None:
-    fields = [b"X-Forwarded-For: 6.6.6.6", b"X-Request-ID: abc", b"Via: 1.1 other", b"X_Under: 1"]
-    request = proxy_with(FORWARDED_OFF).forwarded(get(b"/x", *fields))
-    assert not only(request.headers, b"x-forwarded-", b"forwarded")
-    assert request.all(b"x-request-id") == [b"abc"]
-    assert request.all(b"via") == [b"1.1 other"]
-    assert request.all(b"x_under") == [b"1"]
-
-
-@rule("headers.via")
-@pytest.mark.parametrize("version", [b"1.1", b"1.0"])
-def test_via_is_appended_to_requests_only(proxy: Lab, version: bytes) -> None:
-    proxy.origin.script("/x", reply(ok(b"", b"Via: 1.1 inner")))
-    response = proxy.ask(get(b"/x", b"Via: 1.0 fred, 1.1 p.example", version=version))
-    entries = b", ".join(proxy.origin.seen("/x")[0].all(b"via")).split(b", ")
-    assert entries[:2] == [b"1.0 fred", b"1.1 p.example"]
-    assert re.fullmatch(version + rb" [^ ,]+", entries[2])
-    assert len(entries) == 3
-    assert response.all(b"via") == [b"1.1 inner"]
-
-
-@rule("headers.loop")
-@pytest.mark.parametrize("via", [b"1.1 outer", b"1.0 a, 1.1 outer (x)", b"HTTP/1.1 outer"])
-def test_own_name_in_via_is_a_loop(proxy_with: ProxyWith, via: bytes) -> None:
-    proxy = proxy_with(FORWARDED_BOTH)
-    response = proxy.ask(get(b"/x", b"Via: " + via))
-    assert response.status == 508
-    proxy.barrier()
-    assert not proxy.others()
-
-
-@rule("headers.loop")
-def test_another_name_in_via_is_no_loop(proxy_with: ProxyWith) -> None:
-    proxy_with(FORWARDED_BOTH).forwarded(get(b"/x", b"Via: 1.1 outer2, 1.1 x (outer), 1.1 outer.example"))
-
-
-@rule("headers.loop")
-def test_default_name_is_the_same_for_each_request_and_detected(proxy: Lab) -> None:
-    name = proxy.forwarded(get(b"/x")).all(b"via")[0]
-    assert proxy.ask(get(b"/x", b"Via: " + name)).status == 508
-
-
-@rule("headers.request-id")
-def test_request_id_is_made_and_echoed(proxy: Lab) -> None:
-    ids = set()
-    for _ in range(3):
-        response = proxy.ask(get(b"/x", b"X-Request-ID: forged"))
-        ids.add(response.one(b"x-request-id"))
-    seen = [value for request in proxy.origin.seen("/x") for value in request.all(b"x-request-id")]
-    assert len(ids) == 3
-    assert None not in ids
-    assert b"forged" not in ids
-    assert set(seen) == ids
-    assert len(seen) == 3
-
-
-@rule("headers.request-id")
-def test_request_id_of_a_trusted_peer_is_kept(proxy_with: ProxyWith) -> None:
-    proxy = proxy_with(TRUSTED)
-    response = proxy.ask(get(b"/x", b"X-Request-ID: abc-123"))
-    assert response.one(b"x-request-id") == b"abc-123"
-    assert proxy.origin.seen("/x")[0].all(b"x-request-id") == [b"abc-123"]
-
-
-@rule("headers.request-id")
-@pytest.mark.parametrize("value", [b"a b", b"caf\xc3\xa9", b"x" * 1000, b'a"b', b""])
-def test_request_id_unfit_for_a_log_is_replaced(proxy_with: ProxyWith, value: bytes) -> None:
-    proxy = proxy_with(TRUSTED)
-    response = proxy.ask(get(b"/x", b"X-Request-ID: " + value))
-    made = response.one(b"x-request-id")
-    assert made
-    assert made != value
-    assert proxy.origin.seen("/x")[0].all(b"x-request-id") == [made]
-
-
 @rule("headers.response-identity")
 def test_downstream_identity_passes(proxy: Lab) -> None:
     fields = [b"Server: Origin/1", b"Date: Mon, 01 Jan 2024 00:00:00 GMT", b"Content-Type: x/y; charset=z"]
@@ -251,6 +183,7 @@ def test_downstream_identity_passes(proxy: Lab) -> None:
 
 
 @rule("headers.response-identity")
+@own
 @pytest.mark.parametrize("body", [b"", b"<html>"])
 def test_absent_identity_is_not_invented(proxy: Lab, body: bytes) -> None:
     proxy.origin.script("/x", reply(ok(body)))
@@ -317,7 +250,7 @@ def test_own_fields_survive_being_named(proxy: Lab) -> None:
         assert len(request.all(b"x-request-id")) == 1
 
 
-@rule("headers.connection-cannot-remove")
+@rule("headers.hop-by-hop.connection-named")
 def test_named_credentials_are_removed_as_the_rfc_says(proxy: Lab) -> None:
     request = proxy.forwarded(
         get(b"/x", b"Connection: Authorization, cookie", b"Authorization: x", b"Cookie: a=b")

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from ..parse import Framing, MalformedError, parse_head, parse_request_line, values
+from ..parse import Framing, MalformedError, lowered_codings, parse_head, parse_request_line, values
 
 _EMPTY_LINES = re.compile(rb"^(?:\r\n)+")
 
@@ -58,7 +58,7 @@ def meaning(data: bytes) -> Meaning:
         try:
             line, headers = parse_head(data[: stop + 4])
             method, target, version = parse_request_line(line)
-            framing = Framing.of([_lowered(pair) for pair in headers], request=True)
+            framing = Framing.of(lowered_codings(headers), request=True)
             methods.append(method)
             data = framing.feed(data[stop + 4 :])
         except MalformedError:
@@ -74,9 +74,3 @@ def meaning(data: bytes) -> Meaning:
         if b"close" in options or (version == b"1.0" and b"keep-alive" not in options):
             end = End.CLOSED
     return Meaning(tuple(requests), tuple(methods), end, data)
-
-
-def _lowered(pair: tuple[bytes, bytes]) -> tuple[bytes, bytes]:
-    """Names of codings have no case (RFC 9112 7); the suite's parser wants what a proxy should write."""
-    name, value = pair
-    return (name, value.lower()) if name.lower() == b"transfer-encoding" else pair

@@ -7,9 +7,9 @@ Markdown. It imports nothing of the engine.
 from __future__ import annotations
 
 from . import bodies, failures, framing, headers, isolation, limits, operations, target, websocket
-from .model import Chapter, Example, Level, Rule
+from .model import Basis, Chapter, Example, Level, Rule
 
-__all__ = ["CHAPTERS", "RULES", "Chapter", "Example", "Level", "Rule"]
+__all__ = ["CHAPTERS", "RULES", "Basis", "Chapter", "Example", "Level", "Rule"]
 
 CHAPTERS: tuple[Chapter, ...] = (
     framing.CHAPTER,

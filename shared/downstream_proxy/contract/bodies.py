@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MAY, MUST, SHOULD, Chapter, Rule, refused, request
+from .model import MAY, MUST, OWN, RFC_SHOULD, SHOULD, Chapter, Rule, refused, request
 
 CHAPTER = Chapter(
     "bodies",
@@ -20,6 +20,7 @@ CHAPTER = Chapter(
             MUST,
             "An answer to HEAD, and a 304, keeps the downstream's Content-Length, ETag and other metadata.",
             "RFC 9110 9.3.2, 8.6",
+            basis=RFC_SHOULD,
         ),
         Rule(
             "bodies.unexpected-discarded",
@@ -45,6 +46,7 @@ CHAPTER = Chapter(
                 "The expectation is passed on and the downstream decides. Its 100 asks for the body; a "
                 "downstream that stays silent for a second gets the body anyway, as some never send 100."
             ),
+            basis=OWN,
         ),
         Rule(
             "bodies.expect-without-wait",
@@ -61,6 +63,7 @@ CHAPTER = Chapter(
                 refused("unknown", request(b"Expect: 200-ok"), 417),
                 refused("one of two", request(b"Expect: 100-continue, x"), 417),
             ),
+            basis=OWN,
         ),
         Rule(
             "bodies.no-interim-to-http10",
@@ -85,6 +88,7 @@ CHAPTER = Chapter(
             "A final answer that comes while the upload still runs reaches the client whole; the upload "
             "stops, and neither connection is used for another request.",
             "RFC 9112 9.3, 9.6; RFC 9110 7.5",
+            basis=OWN,
         ),
         Rule(
             "bodies.cut-length",
@@ -132,12 +136,14 @@ CHAPTER = Chapter(
             MUST,
             "Encoded bytes (gzip, br, zstd, unknown) pass untouched with Content-Encoding, ETag and length.",
             "RFC 9110 7.7, 8.4",
+            basis=RFC_SHOULD,
         ),
         Rule(
             "bodies.ranges-untouched",
             MUST,
             "206, 416 and multipart ranges pass untouched, and so do Range and If-Range.",
             "RFC 9110 14",
+            basis=RFC_SHOULD,
         ),
         Rule(
             "bodies.backpressure-down",
@@ -166,6 +172,7 @@ CHAPTER = Chapter(
             "The request's head and each piece of its body reach the downstream before the body's end has "
             "come.",
             "RFC 9110 7.7",
+            basis=OWN,
         ),
         Rule(
             "bodies.request-too-large",
@@ -175,6 +182,7 @@ CHAPTER = Chapter(
             "RFC 9110 15.5.14",
             decision="A length above the limit is refused unseen; a chunked body is broken off when it "
             "passes the limit.",
+            basis=OWN,
         ),
         Rule(
             "bodies.client-cut",

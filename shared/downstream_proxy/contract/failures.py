@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MUST, SHOULD, Chapter, Rule, refused
+from .model import MUST, OWN, RFC_SHOULD, SHOULD, Chapter, Rule, on, refused
 
 _502 = "RFC 9110 15.6.3"
 _504 = "RFC 9110 15.6.5"
@@ -13,7 +13,13 @@ CHAPTER = Chapter(
     "Before the head every failure is an answer that says what happened; after it, an abort. Nothing is "
     "sent twice that could have been processed, and nothing goes on when nobody waits for it.",
     (
-        Rule("failures.refused", MUST, "A downstream that refuses the connection gives 502.", _502),
+        Rule(
+            "failures.refused",
+            MUST,
+            "A downstream that refuses the connection gives 502.",
+            _502,
+            basis=OWN,
+        ),
         Rule(
             "failures.unreachable",
             MUST,
@@ -22,16 +28,28 @@ CHAPTER = Chapter(
             tested=False,
             decision="An unreachable address cannot be had on every machine: tests/unit/test_connecting.py "
             "injects the error.",
+            basis=OWN,
         ),
-        Rule("failures.dns", MUST, "A downstream whose name does not resolve gives 502.", _502),
         Rule(
-            "failures.connect-timeout", MUST, "Connecting for longer than `timeouts.connect` gives 504.", _504
+            "failures.dns",
+            MUST,
+            "A downstream whose name does not resolve gives 502.",
+            _502,
+            basis=OWN,
+        ),
+        Rule(
+            "failures.connect-timeout",
+            MUST,
+            "Connecting for longer than `timeouts.connect` gives 504.",
+            _504,
+            basis=OWN,
         ),
         Rule(
             "failures.reset-before-head",
             MUST,
             "A downstream that closes or resets before its head is complete gives 502.",
             _502,
+            basis=OWN,
         ),
         Rule(
             "failures.reset-in-body",
@@ -46,6 +64,7 @@ CHAPTER = Chapter(
             "A GET whose reused connection turns out closed before any byte of an answer is sent once more "
             "on a new one.",
             "RFC 9112 9.3.1",
+            basis=OWN,
         ),
         Rule(
             "failures.post-never-twice",
@@ -58,18 +77,21 @@ CHAPTER = Chapter(
             MUST,
             "No complete head within `timeouts.head` gives 504, also when it drips.",
             _504,
+            basis=OWN,
         ),
         Rule(
             "failures.read-idle",
             MUST,
             "A body that stalls for `timeouts.read_idle` aborts the client's connection.",
             "RFC 9112 8",
+            basis=OWN,
         ),
         Rule(
             "failures.total",
             MUST,
             "`timeouts.total`, when set, ends an exchange: 504 before the head, an abort after it.",
             _504,
+            basis=OWN,
         ),
         Rule(
             "failures.malformed-head",
@@ -84,6 +106,7 @@ CHAPTER = Chapter(
             "A head of more than `limits.max_response_head` bytes, or an endless one, gives 502 and costs "
             "its connection.",
             _502,
+            basis=OWN,
         ),
         Rule(
             "failures.certificate",
@@ -103,6 +126,7 @@ CHAPTER = Chapter(
             MUST,
             "After a downstream's restart GETs succeed at once: dead idle connections cost nothing visible.",
             "RFC 9112 9.3.1",
+            basis=OWN,
         ),
         Rule(
             "failures.dns-changes",
@@ -114,6 +138,7 @@ CHAPTER = Chapter(
             decision="It needs a resolver of the test's own: tests/unit/test_names.py gives one. Answers are "
             "kept for 10 s, whatever their time to live. While there are connections the name is looked up "
             "every 10 s, and those to an address that two answers in a row lack are not used again.",
+            basis=OWN,
         ),
         Rule(
             "failures.another-address",
@@ -122,6 +147,7 @@ CHAPTER = Chapter(
             "connection came about is retried there with any method.",
             "RFC 9110 9.2.2",
             capability="settings",
+            basis=OWN,
         ),
         Rule(
             "failures.ejection",
@@ -142,6 +168,7 @@ CHAPTER = Chapter(
             "RFC 9110 15.6.4, RFC 9209 2.3.4",
             capability="settings",
             decision="Off unless `breaker.failures` is set, as nobody who knows nginx or Envoy expects one.",
+            basis=OWN,
         ),
         Rule(
             "failures.retry-bounds",
@@ -157,6 +184,7 @@ CHAPTER = Chapter(
             "Each failure maps through one table to status, `Proxy-Status`, problem document, log field and "
             "metric label.",
             "RFC 9209 2.3, RFC 9457",
+            basis=OWN,
         ),
         Rule(
             "failures.client-left",
@@ -181,6 +209,7 @@ CHAPTER = Chapter(
             "RFC 9112 9.6",
             decision="TCP cannot tell a half-close from a close until something is written; nginx decides "
             "the same.",
+            basis=OWN,
         ),
         Rule(
             "failures.slow-head",
@@ -188,6 +217,7 @@ CHAPTER = Chapter(
             "A head that is not complete within `timeouts.request_head` is answered with 408, also when it "
             "drips.",
             "RFC 9110 15.5.9",
+            basis=OWN,
         ),
         Rule(
             "failures.slow-body",
@@ -195,6 +225,7 @@ CHAPTER = Chapter(
             "A body of which nothing, or less than `limits.min_request_body_rate` asks for, comes within "
             "`timeouts.request_body_idle` is answered with 408, and the downstream aborted.",
             "RFC 9110 15.5.9",
+            basis=OWN,
         ),
         Rule(
             "failures.slow-reader",
@@ -209,6 +240,7 @@ CHAPTER = Chapter(
             MUST,
             "A kept connection without a request is closed after `timeouts.keep_alive`, without an answer.",
             "RFC 9112 9.5",
+            basis=OWN,
         ),
         Rule(
             "failures.other-protocol",
@@ -220,9 +252,10 @@ CHAPTER = Chapter(
                     "TLS 1.2 hello",
                     b"\x16\x03\x01\x00\xc8\x01\x00\x00\xc4\x03\x03" + b"\x42" * 192 + b"\r\n\r\n",
                 ),
-                refused("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505),
+                on(OWN, refused("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505)),
                 refused("SSH banner", b"SSH-2.0-OpenSSH_9.2\r\n\r\n"),
             ),
+            basis=RFC_SHOULD,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MAY, MUST, SHOULD, Example, Rule, request
+from .model import MAY, MUST, OWN, SHOULD, Example, Rule, request
 
 FORWARDING: tuple[Rule, ...] = (
     Rule(
@@ -36,6 +36,7 @@ FORWARDING: tuple[Rule, ...] = (
             ),
         ),
         capability="forwarded",
+        basis=OWN,
     ),
     Rule(
         "headers.forwarded-trusted",
@@ -48,6 +49,7 @@ FORWARDING: tuple[Rule, ...] = (
             "Nothing is cut from the list: who reads it goes from the right to the first address it does "
             "not trust."
         ),
+        basis=OWN,
     ),
     Rule(
         "headers.forwarded-rfc7239",
@@ -63,7 +65,6 @@ FORWARDING: tuple[Rule, ...] = (
         "Via names the received version and the proxy's pseudonym on every forwarded request, behind those "
         "already there.",
         "RFC 9110 7.6.3",
-        capability="forwarded",
         decision="Requests only. A reverse proxy is the origin towards its clients, and answers do not tell "
         "what stands inside.",
     ),
@@ -73,6 +74,7 @@ FORWARDING: tuple[Rule, ...] = (
         "A request whose Via already holds the proxy's own pseudonym is refused with 508.",
         "RFC 9110 7.6.3, RFC 5842 7.2",
         capability="forwarded",
+        basis=OWN,
     ),
     Rule(
         "headers.request-id",

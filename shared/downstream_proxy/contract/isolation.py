@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MAY, MUST, Chapter, Rule
+from .model import MAY, MUST, OWN, Chapter, Rule
 
 CHAPTER = Chapter(
     "isolation",
@@ -28,12 +28,14 @@ CHAPTER = Chapter(
             "Redirects are relayed and not followed, and Location is not rewritten.",
             "RFC 9110 15.4",
             decision="Rewriting of Location and of cookie domains is left to `response_headers`.",
+            basis=OWN,
         ),
         Rule(
             "isolation.no-secrets-in-logs",
             MUST,
             "Credentials, cookies and query strings are in no log line, metric or problem document.",
             "RFC 9110 17.16, 17.9",
+            basis=OWN,
             capability="settings",
         ),
         Rule(
@@ -48,6 +50,7 @@ CHAPTER = Chapter(
             MUST,
             "Answers made by the proxy name no internal address, exception or version.",
             "RFC 9457 5, RFC 9110 17.1",
+            basis=OWN,
         ),
         Rule(
             "isolation.problem-documents",
@@ -55,6 +58,7 @@ CHAPTER = Chapter(
             "Answers made by the proxy for a failure are problem documents with type, title, status and "
             "request id.",
             "RFC 9457 3",
+            basis=OWN,
         ),
         Rule(
             "isolation.environment-ignored",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MAY, MUST, Chapter, Rule
+from .model import MAY, MUST, OWN, Chapter, Rule
 
 _NONE = "no standard; robustness"
 
@@ -23,18 +23,21 @@ CHAPTER = Chapter(
             MUST,
             "With `pool.max_queue` waiting, the next request gets 503 with Retry-After at once.",
             "RFC 9110 15.6.4, 10.2.3",
+            basis=OWN,
         ),
         Rule(
             "limits.pool-deadline",
             MUST,
             "A request that waits longer than `timeouts.pool` gets 503 with Retry-After.",
             "RFC 9110 15.6.4, 10.2.3",
+            basis=OWN,
         ),
         Rule(
             "limits.inflight",
             MUST,
             "With `limits.max_inflight` requests in progress the next one gets 503 with Retry-After at once.",
             "RFC 9110 15.6.4, 10.2.3",
+            basis=OWN,
         ),
         Rule(
             "limits.rate",
@@ -43,6 +46,7 @@ CHAPTER = Chapter(
             "reaches the downstream.",
             "RFC 6585 4, RFC 9110 10.2.3",
             capability="settings",
+            basis=OWN,
         ),
         Rule(
             "limits.rate-fields",

@@ -6,7 +6,7 @@ printed contract and a scorecard are made from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -21,6 +21,21 @@ class Level(StrEnum):
 MUST, SHOULD, MAY = Level.MUST, Level.SHOULD, Level.MAY
 
 
+class Basis(StrEnum):
+    """On what ground a rule binds a server that is not ours.
+
+    The contract is often stricter than the standards, and sometimes goes its own way where they are silent.
+    Whoever breaks such a rule breaks our decision and no standard, so a scorecard counts it apart.
+    """
+
+    RFC_MUST = "RFC MUST"
+    RFC_SHOULD = "RFC SHOULD"
+    OWN = "own decision"
+
+
+RFC_MUST, RFC_SHOULD, OWN = Basis.RFC_MUST, Basis.RFC_SHOULD, Basis.OWN
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
     """One request as bytes, and what has to follow from it. The suite sends each to default settings.
@@ -31,6 +46,9 @@ class Example:
     seen: lines (request line or field line, without CRLF) that the downstream's copy holds.
     unseen: texts that occur nowhere in the head of the downstream's copy, whatever their case.
     body: the decoded body that the downstream gets; None when the example does not say.
+    basis: when it is another than the rule's.
+    or_cleaned: the standard also lets a server forward it with the bad bytes replaced or left out; ours
+    refuses.
     """
 
     name: str
@@ -40,6 +58,8 @@ class Example:
     seen: tuple[bytes, ...] = ()
     unseen: tuple[bytes, ...] = ()
     body: bytes | None = None
+    basis: Basis | None = None
+    or_cleaned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +70,8 @@ class Rule:
     decision: what was chosen where the standards leave a choice, or left out on purpose, and why.
     tested: False only for a rule that its decision leaves to be shown elsewhere than in the shared suite.
     capability: what a server has to offer for the rule to apply; a server without it skips the rule.
+    basis: what the referenced text itself demands. None derives it: a MUST or SHOULD that cites an RFC is
+    taken to be that RFC's, a MAY and what cites none is our own. Say it where that would claim too much.
     """
 
     id: str
@@ -60,10 +82,20 @@ class Rule:
     decision: str = ""
     tested: bool = True
     capability: str = ""
+    basis: Basis | None = None
 
     @property
     def chapter(self) -> str:
         return self.id.partition(".")[0]
+
+    @property
+    def ground(self) -> Basis:
+        """`basis`, or what follows from reference and level without it."""
+        if self.basis is not None:
+            return self.basis
+        if not self.reference.startswith("RFC ") or self.level is Level.MAY:
+            return Basis.OWN
+        return Basis.RFC_MUST if self.level is Level.MUST else Basis.RFC_SHOULD
 
     def __post_init__(self) -> None:
         if not self.tested and not self.decision:
@@ -86,6 +118,16 @@ class Chapter:
 
 
 # -- short forms for the examples
+
+
+def on(basis: Basis, example: Example) -> Example:
+    """The example with a basis of its own."""
+    return replace(example, basis=basis)
+
+
+def or_cleaned(example: Example) -> Example:
+    """The example for which the standard leaves servers the choice to clean it."""
+    return replace(example, or_cleaned=True)
 
 
 def request(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MAY, MUST, SHOULD, Chapter, Rule
+from .model import MAY, MUST, OWN, SHOULD, Chapter, Rule
 
 _NONE = "no standard; operation"
 
@@ -97,6 +97,7 @@ CHAPTER = Chapter(
             "RFC 9112 9.6",
             capability="settings",
             decision="Closing an idle connection at once loses the request that is already on its way.",
+            basis=OWN,
         ),
         Rule(
             "operations.drain-ready",

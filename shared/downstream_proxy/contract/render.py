@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from . import CHAPTERS
-from .model import Example, Rule
+from .model import Basis, Example, Rule
 
 _INTRODUCTION = """\
 <!-- Printed by `python -m downstream_proxy.contract`; edit the rules, not this file. -->
@@ -17,7 +17,17 @@ RFC 2119. Where the standards leave a choice, the rule says what was decided and
 In the examples "refused" means: answered with that status, the connection closed, and nothing sent
 downstream. "Broken off" means the same for a fault in the body, where the downstream may have seen a
 beginning but never a whole request.
+
+A rule says whether the text it refers to demands or advises it, or whether it is a decision of this
+contract, stricter than the standards or where they are silent; an example that stands on something else says
+so. Another server that does not keep a decision breaks no standard: docs/scorecards counts the two apart.
 """
+
+_GROUNDS = {
+    Basis.RFC_MUST: "It demands this.",
+    Basis.RFC_SHOULD: "It advises this.",
+    Basis.OWN: "A decision of this contract.",
+}
 
 
 def markdown() -> str:
@@ -37,7 +47,13 @@ def markdown() -> str:
 
 
 def _rule(rule: Rule) -> str:
-    lines = [f"### {rule.id}", "", f"**{rule.level}** {rule.sentence}", "", f"Reference: {rule.reference}."]
+    lines = [
+        f"### {rule.id}",
+        "",
+        f"**{rule.level}** {rule.sentence}",
+        "",
+        f"Reference: {rule.reference}. {_GROUNDS[rule.ground]}",
+    ]
     if rule.capability:
         lines[-1] += f" Applies to a server that offers `{rule.capability}`."
     if rule.decision:
@@ -47,9 +63,15 @@ def _rule(rule: Rule) -> str:
     if rule.examples:
         lines.append("")
         lines += [
-            f"- {example.name}: `{_shown(example.sent)}` {_outcome(example)}" for example in rule.examples
+            f"- {example.name}: `{_shown(example.sent)}` -> {outcome(example)}{_apart(rule, example)}"
+            for example in rule.examples
         ]
     return "\n".join(lines) + "\n"
+
+
+def _apart(rule: Rule, example: Example) -> str:
+    """What an example stands on, where that is not what its rule does."""
+    return "" if example.basis in (None, rule.ground) else f" ({example.basis})"
 
 
 def _shown(data: bytes, most: int = 160) -> str:
@@ -58,7 +80,8 @@ def _shown(data: bytes, most: int = 160) -> str:
     return text if len(text) <= most else f"{text[: most - 40]} ... ({len(data)} bytes)"
 
 
-def _outcome(example: Example) -> str:
+def outcome(example: Example) -> str:
+    """What has to follow from an example, in words."""
     said = []
     if example.refused:
         said.append("refused with " + " or ".join(str(status) for status in example.refused))
@@ -72,4 +95,4 @@ def _outcome(example: Example) -> str:
         )
     if example.body is not None:
         said.append(f"the downstream's body is `{_shown(example.body)}`")
-    return "-> " + "; ".join(said)
+    return "; ".join(said)

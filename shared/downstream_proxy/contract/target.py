@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MUST, SHOULD, Chapter, Example, Rule, refused, request
+from .model import MUST, OWN, RFC_SHOULD, SHOULD, Chapter, Example, Rule, on, refused, request
 
 
 def _line(target: bytes, method: bytes = b"GET") -> bytes:
@@ -34,15 +34,15 @@ CHAPTER = Chapter(
                 _exact("lower-case escapes", b"/%c3%a9%2f"),
                 _exact("twice encoded", b"/a%2520b"),
                 _exact("plus and semicolon", b"/a+b;c=d?e+f;g"),
-                _exact("pipe and ampersands", b"/a|b?c=d&&e&"),
+                on(OWN, _exact("pipe and ampersands", b"/a|b?c=d&&e&")),
                 _exact("empty query", b"/a?"),
                 _exact("question marks", b"/a?b?c??"),
                 _exact("order of the query", b"/?b=2&a=1&b=1"),
-                _exact("quotes, braces, angles", b"/'\"{}<>^`\\"),
-                _exact("an incomplete escape", b"/%zz%"),
+                on(OWN, _exact("quotes, braces, angles", b"/'\"{}<>^`\\")),
+                on(OWN, _exact("an incomplete escape", b"/%zz%")),
                 _exact("dots in names", b"/a/.../..b/c.."),
                 _exact("empty segments", b"/a//b///"),
-                _exact("a long one", b"/" + b"x" * 4000 + b"?" + b"y" * 3000),
+                on(OWN, _exact("a long one", b"/" + b"x" * 4000 + b"?" + b"y" * 3000)),
             ),
         ),
         Rule(
@@ -56,11 +56,11 @@ CHAPTER = Chapter(
                 Example("no path", request(line=_line(b"http://proxy")), seen=(_line(b"/"),)),
                 Example("no path, a query", request(line=_line(b"http://proxy?q")), seen=(_line(b"/?q"),)),
                 Example("other case", request(line=_line(b"HTTP://PROXY/a")), seen=(_line(b"/a"),)),
-                _bad("another authority", b"http://evil/a"),
-                _bad("userinfo", b"http://user@proxy/a"),
-                _bad("userinfo with the Host's name", b"http://proxy@evil/a"),
+                on(OWN, _bad("another authority", b"http://evil/a")),
+                on(RFC_SHOULD, _bad("userinfo", b"http://user@proxy/a")),
+                on(RFC_SHOULD, _bad("userinfo with the Host's name", b"http://proxy@evil/a")),
                 _bad("no authority", b"http:///a"),
-                _bad("another port", b"http://proxy:99/a"),
+                on(OWN, _bad("another port", b"http://proxy:99/a")),
             ),
             decision="RFC 9112 lets the target win over Host; a client whose two differ is broken or "
             "hostile, so 400.",
@@ -73,14 +73,14 @@ CHAPTER = Chapter(
             (
                 _exact("two slashes", b"//evil/a"),
                 _exact("userinfo in the path", b"/@evil/a"),
-                _exact("backslashes", b"/\\\\evil/a"),
+                on(OWN, _exact("backslashes", b"/\\\\evil/a")),
                 _exact("an URL as path", b"/http://evil/a"),
-                _bad("no slash", b"evil/a"),
-                _bad("userinfo form", b"@evil/a"),
-                _bad("backslash first", b"\\evil"),
-                _bad("authority form", b"evil:80"),
-                _bad("only a query", b"?a=b"),
-                _bad("another scheme", b"file:///etc/passwd"),
+                on(RFC_SHOULD, _bad("no slash", b"evil/a")),
+                on(RFC_SHOULD, _bad("userinfo form", b"@evil/a")),
+                on(RFC_SHOULD, _bad("backslash first", b"\\evil")),
+                on(RFC_SHOULD, _bad("authority form", b"evil:80")),
+                on(RFC_SHOULD, _bad("only a query", b"?a=b")),
+                on(OWN, _bad("another scheme", b"file:///etc/passwd")),
             ),
         ),
         Rule(
@@ -93,6 +93,7 @@ CHAPTER = Chapter(
                 "percent-encoded once or twice, with `;` parameters, with backslashes or encoded slashes. "
                 "Inside the prefix they pass byte-exact."
             ),
+            basis=OWN,
         ),
         Rule(
             "target.raw-routing",
@@ -102,18 +103,21 @@ CHAPTER = Chapter(
             "RFC 3986 6",
             decision="`/%61pi` is not `/api`: deciding on a decoded path and sending another is how filters "
             "are bypassed.",
+            basis=OWN,
         ),
         Rule(
             "target.no-route",
             MUST,
             "A target that no route matches is answered with 404 by the proxy.",
             "RFC 9110 15.5.5",
+            basis=OWN,
         ),
         Rule(
             "target.strip-prefix",
             MUST,
             "`strip_prefix` removes the prefix and nothing else; what is left begins with `/`.",
             "RFC 3986 3.3",
+            basis=OWN,
         ),
         Rule(
             "target.escapes-stay-escaped",
@@ -121,7 +125,7 @@ CHAPTER = Chapter(
             "Escaped control bytes stay escaped, and so become no line ends.",
             "RFC 9112 11.1",
             (
-                _exact("NUL", b"/a%00b"),
+                on(OWN, _exact("NUL", b"/a%00b")),
                 _exact("CRLF", b"/a%0d%0aX-Injected:%20yes"),
                 _exact("CRLF in the query", b"/?a=%0D%0A%0D%0AGET%20/"),
             ),
@@ -137,6 +141,7 @@ CHAPTER = Chapter(
                 _bad("empty", b"/a#"),
                 _bad("absolute form", b"http://proxy/#a"),
             ),
+            basis=RFC_SHOULD,
         ),
         Rule(
             "target.forbidden-bytes",
@@ -155,6 +160,7 @@ CHAPTER = Chapter(
             ),
             decision="URIs are ASCII; raw UTF-8 is what servers read differently, so the client has to "
             "escape it.",
+            basis=RFC_SHOULD,
         ),
         Rule(
             "target.too-long",
@@ -165,6 +171,7 @@ CHAPTER = Chapter(
                 _bad("9,000 bytes", b"/" + b"x" * 9000, 414),
                 _bad("9,000 bytes of query", b"/?" + b"x" * 9000, 414),
             ),
+            basis=OWN,
         ),
         Rule(
             "target.connect",
@@ -181,6 +188,7 @@ CHAPTER = Chapter(
                 ),
             ),
             decision="501: this is no forward proxy, for nobody.",
+            basis=OWN,
         ),
         Rule(
             "target.trace",
@@ -188,6 +196,7 @@ CHAPTER = Chapter(
             "TRACE is refused with 405, so that no field which proxies add comes back to a script.",
             "RFC 9110 9.3.8",
             (refused("TRACE", request(line=b"TRACE / HTTP/1.1"), 405),),
+            basis=OWN,
         ),
         Rule(
             "target.options-asterisk",
@@ -195,9 +204,10 @@ CHAPTER = Chapter(
             "`OPTIONS *` is answered by the proxy itself with 204; the asterisk with another method is "
             "refused.",
             "RFC 9112 3.2.4, RFC 9110 9.3.7",
-            (_bad("GET *", b"*"),),
+            (on(RFC_SHOULD, _bad("GET *", b"*")),),
             decision="It asks about this server, so it is not sent on. The answer has no Allow: that "
             "depends on the resource.",
+            basis=OWN,
         ),
         Rule(
             "target.any-method",
@@ -212,6 +222,7 @@ CHAPTER = Chapter(
                 Example("OPTIONS", request(line=_line(b"/m", b"OPTIONS")), seen=(_line(b"/m", b"OPTIONS"),)),
                 Example("DELETE", request(line=_line(b"/m", b"DELETE")), seen=(_line(b"/m", b"DELETE"),)),
             ),
+            basis=OWN,
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .model import MAY, MUST, Chapter, Rule
+from .model import MAY, MUST, OWN, Chapter, Rule
 
 _WS = "websocket"
 
@@ -19,6 +19,7 @@ CHAPTER = Chapter(
             "refused with 400; on HTTP/1.0 Upgrade is ignored.",
             "RFC 6455 4.2.1, RFC 9110 7.8",
             capability=_WS,
+            basis=OWN,
         ),
         Rule(
             "websocket.bad-version",
@@ -26,6 +27,7 @@ CHAPTER = Chapter(
             "A version other than 13 is refused with 426 and `Sec-WebSocket-Version: 13`.",
             "RFC 6455 4.2.2, 4.4",
             capability=_WS,
+            basis=OWN,
         ),
         Rule(
             "websocket.handshake-passed-on",
@@ -53,6 +55,7 @@ CHAPTER = Chapter(
                 "a way to smuggle requests."
             ),
             capability=_WS,
+            basis=OWN,
         ),
         Rule(
             "websocket.subprotocol",
@@ -93,6 +96,7 @@ CHAPTER = Chapter(
             "A text message that is not UTF-8 ends with 1007, from the end that reads it.",
             "RFC 6455 8.1",
             capability=_WS,
+            basis=OWN,
         ),
         Rule(
             "websocket.message-limit",
@@ -101,6 +105,7 @@ CHAPTER = Chapter(
             "1009.",
             "RFC 6455 10.4, 7.4.1",
             capability=_WS,
+            basis=OWN,
         ),
         Rule(
             "websocket.backpressure",
@@ -115,6 +120,7 @@ CHAPTER = Chapter(
             "When one side vanishes, the other side's connection is closed.",
             "RFC 6455 7.1.1",
             capability=_WS,
+            basis=OWN,
         ),
         Rule(
             "websocket.origin-policy",
@@ -129,6 +135,7 @@ CHAPTER = Chapter(
             "When the proxy drains, open WebSockets get a close frame with 1001.",
             "RFC 6455 7.4.1",
             capability=_WS,
+            basis=OWN,
         ),
     ),
 )
