@@ -72,7 +72,7 @@ class Forwarder:
             raise
         state.show()
         before, self.state = self.state, state
-        self._succession.retire(before, state)
+        self._succession.retire(before)
 
     async def close(self) -> None:
         await self._succession.close()

@@ -27,9 +27,10 @@ class Succession:
     def __len__(self) -> int:
         return len(self._retiring)
 
-    def retire(self, state: ProxyState, successor: ProxyState) -> None:
-        """Close `state` when its last request has ended, or `timeouts.reload` of the successor has passed."""
-        task = asyncio.create_task(self._retire(state, successor))
+    def retire(self, state: ProxyState) -> None:
+        """Close `state` when its last request has ended, or when `timeouts.reload` of the present
+        configuration has passed."""
+        task = asyncio.create_task(self._retire(state))
         self._retiring[task] = state
         task.add_done_callback(self._retiring.pop)
 
@@ -42,19 +43,18 @@ class Succession:
         for state in states:
             await state.close()
 
-    async def _retire(self, state: ProxyState, successor: ProxyState) -> None:
-        bound = successor.settings.timeouts.reload
+    async def _retire(self, state: ProxyState) -> None:
         loop = asyncio.get_running_loop()
-        until = None if bound is None else loop.time() + bound
-        await state.rest()
+        began, states = loop.time(), state.process.states
         while state.inflight:
-            if until is not None and loop.time() >= until:
+            bound = states[-1].settings.timeouts.reload
+            if bound is not None and loop.time() - began >= bound:
                 logger.warning("ending %d requests of an earlier configuration", state.inflight)
                 break
-            self._share_limit(state.process.states)
+            self._share_limit(states)
             await asyncio.sleep(LOOK_EVERY)
         state.hide()
-        self._share_limit(state.process.states)
+        self._share_limit(states)
         await state.close()
 
     @staticmethod

@@ -13,7 +13,7 @@ from ..backends import Backend
 from ..frames import TEXT, accepting, frame
 from ..origin import Connection, Origin
 from ..recorded import Request
-from ..scripts import ok
+from ..scripts import ok, stall
 from .lab import Lab, get, post, rule
 from .tunnel import handshake, mirror
 
@@ -107,6 +107,24 @@ def test_a_downstream_that_is_gone_answers_what_it_was_asked_before(start: Start
     deadline = time.monotonic() + 8
     while b'pool{downstream="old"' in lab.ask(get(b"/-/metrics")).body:
         assert time.monotonic() < deadline, "the old configuration is never closed"
+
+
+@rule("operations.reload")
+def test_what_earlier_requests_take_of_the_limit_is_not_given_twice_and_ends_in_time(start: Start) -> None:
+    limit = "[limits]\nmax_inflight = 1\n"
+    lab = start(limit)
+    lab.origin.script("/stalled", stall)
+    stalled = lab.send(get(b"/stalled"))
+    conn = lab.origin.wait_head("/stalled").conn
+    reload(lab, limit)
+    assert lab.ask(get(b"/x")).status == 503
+    reload(lab, limit + "[timeouts]\nreload = 0.2\n")
+    assert stalled.read_response().status == 502
+    lab.origin.wait_closed(conn)
+    assert lab.server.said("ending 1 requests of an earlier configuration")
+    deadline = time.monotonic() + 8
+    while lab.ask(get(b"/x")).status == 503:
+        assert time.monotonic() < deadline, "its place is never given back"
 
 
 @rule("operations.reload")

@@ -57,7 +57,7 @@ class Change:
 
 
 @asynccontextmanager
-async def _scene(bench: Bench, more: str = "") -> AsyncIterator[tuple[Running, Tally, int]]:
+async def scene(bench: Bench, more: str = "") -> AsyncIterator[tuple[Running, Tally, int]]:
     """A server with an origin behind it."""
     lab, tally = await Lab().start(), Tally()
     try:
@@ -72,7 +72,7 @@ async def _scene(bench: Bench, more: str = "") -> AsyncIterator[tuple[Running, T
 
 async def reloads(bench: Bench) -> Change:
     """SIGHUP with a changed file each time, each fifth of them broken."""
-    async with _scene(bench) as (serving, tally, sockets):
+    async with scene(bench) as (serving, tally, sockets):
         change = Change("SIGHUP", bench.scale.reloads, tally)
         async with Traffic(serving.address, tally, bench.scale.seed).flowing():
             for n in range(1, bench.scale.reloads + 1):
@@ -89,7 +89,7 @@ async def reloads(bench: Bench) -> Change:
 
 async def restarts(bench: Bench) -> Change:
     """SIGUSR2, each time to the process that the last one started."""
-    async with _scene(bench) as (serving, tally, _):
+    async with scene(bench) as (serving, tally, _):
         change = Change("SIGUSR2", bench.scale.restarts, tally)
         async with Traffic(serving.address, tally, bench.scale.seed).flowing():
             await asyncio.sleep(0.5)
@@ -103,7 +103,7 @@ async def restarts(bench: Bench) -> Change:
 
 async def crashes(bench: Bench) -> Change:
     """SIGKILL to a worker, again and again; how long until there are as many as before."""
-    async with _scene(bench) as (serving, tally, _):
+    async with scene(bench) as (serving, tally, _):
         change = Change("SIGKILL to a worker", bench.scale.crashes, tally)
         async with Traffic(serving.address, tally, bench.scale.seed).flowing():
             for n in range(bench.scale.crashes):
@@ -139,7 +139,7 @@ async def hammered(bench: Bench, keep: bool) -> Hammered:
     program = shutil.which("wrk")
     assert program is not None, "wrk is not installed"
     scale = bench.scale
-    async with _scene(bench) as (serving, _, sockets):
+    async with scene(bench) as (serving, _, sockets):
         url = f"http://{serving.address[0]}:{serving.address[1]}/get"
         fields = [] if keep else ["-H", "Connection: close"]
         process = await asyncio.create_subprocess_exec(
