@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import platform
 import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 
@@ -104,38 +106,41 @@ SECTIONS = {
     ),
 }
 
+T = TypeVar("T")
 Rows = list[tuple[str, ...]]
 
 
-def collect(factory: Factory, problems: list[str]) -> dict[str, Rows]:
-    """The rows of every section for one backend. What does not hold is added to `problems`."""
+def collect(factory: Factory, section: str) -> tuple[Rows, list[str]]:
+    """The rows of a section for one backend, and what does not hold."""
+    problems: list[str] = []
 
-    def held(what: Callable[[], None]) -> None:
+    def held(judge: Callable[[T], None], result: T) -> T:
         try:
-            what()
+            judge(result)
         except AssertionError as error:
             problems.append(f"{factory.backend.name}: {error}")
+        return result
 
-    rows: dict[str, Rows] = {}
-    rows["leaving"] = [tally.row() for tally in run(leaving.leaving(factory))]
-    outcomes = run(replay.replay(factory))
-    held(lambda: replay.judge(outcomes))
-    rows["replay"] = [outcome.row() for outcome in outcomes]
-    load = run(overload.overload(factory))
-    held(lambda: overload.judge(load))
-    rows["overload"] = load.rows()
-    times = run(overload.stuck_neighbour(factory))
-    _, well = run(overload.no_descriptors(factory))
-    rows["limits"] = [
-        ("neighbour of a stuck downstream, p99", f"{percentile(times, 0.99) * 1000:.1f} ms"),
-        ("well again after descriptors ran out", f"{well * 1000:.0f} ms"),
-    ]
-    rows["transfers"] = [transfer.row() for transfer in run(memory.transfers(factory))]
-    rows["many"] = [run(memory.slow_readers(factory)).row(), run(memory.idle_clients(factory)).row()]
-    storm = run(chaos.chaos(factory))
-    held(lambda: chaos.judge(storm))
-    rows["chaos"] = [storm.row()]
-    return rows
+    if section == "leaving":
+        rows = [tally.row() for tally in run(leaving.leaving(factory))]
+    elif section == "replay":
+        rows = [outcome.row() for outcome in held(replay.judge, run(replay.replay(factory)))]
+    elif section == "overload":
+        rows = held(overload.judge, run(overload.overload(factory))).rows()
+    elif section == "limits":
+        times = run(overload.stuck_neighbour(factory))
+        _, well = run(overload.no_descriptors(factory))
+        rows = [
+            ("neighbour of a stuck downstream, p99", f"{percentile(times, 0.99) * 1000:.1f} ms"),
+            ("well again after descriptors ran out", f"{well * 1000:.0f} ms"),
+        ]
+    elif section == "transfers":
+        rows = [transfer.row() for transfer in run(memory.transfers(factory))]
+    elif section == "many":
+        rows = [run(memory.slow_readers(factory)).row(), run(memory.idle_clients(factory)).row()]
+    else:
+        rows = [held(chaos.judge, run(chaos.chaos(factory))).row()]
+    return rows, problems
 
 
 def document(found: dict[str, dict[str, Rows]]) -> str:
@@ -145,7 +150,7 @@ def document(found: dict[str, dict[str, Rows]]) -> str:
         parts.append(f"## {title}\n\n{text}\n\n```sh\n{command}\n```\n\n")
         parts.append(f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
         for backend, rows in found.items():
-            parts += [f"| {backend} | {' | '.join(row)} |\n" for row in rows[section]]
+            parts += [f"| {backend} | {' | '.join(row)} |\n" for row in rows.get(section, [])]
         parts.append("\n")
     python = platform.python_version()
     parts.append(
@@ -158,6 +163,12 @@ def document(found: dict[str, dict[str, Rows]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.reliability", description="Measure reliability.")
     parser.add_argument("--write", metavar="FILE", type=Path, help="write the page to FILE")
+    parser.add_argument(
+        "--results", metavar="FILE", type=Path, help="keep figures in FILE, and use those in it"
+    )
+    parser.add_argument(
+        "--only", metavar="SECTION", nargs="+", choices=list(SECTIONS), default=list(SECTIONS)
+    )
     parser.add_argument("--backend", action="append", choices=sorted(OURS), help="default: all")
     for field in dataclasses.fields(Scale):
         default = getattr(FULL, field.name)
@@ -165,17 +176,23 @@ def main() -> int:
     options = parser.parse_args()
     scale = Scale(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Scale)})
     problems: list[str] = []
-    found = {}
+    found: dict[str, dict[str, Rows]] = {}
+    if options.results and options.results.exists():
+        found = json.loads(options.results.read_text())
     with tempfile.TemporaryDirectory() as directory:
         for name in options.backend or list(OURS):
-            found[name] = collect(Factory(OURS[name](), Path(directory), scale), problems)
-    text = document(found)
-    if options.write:
-        options.write.write_text(text, encoding="utf-8")
-    else:
-        sys.stdout.write(text)
+            factory = Factory(OURS[name](), Path(directory), scale)
+            for section in options.only:
+                found.setdefault(name, {})[section], more = collect(factory, section)
+                problems += more
+    if options.results:
+        options.results.write_text(json.dumps(found))
     for problem in problems:
         print(problem, file=sys.stderr)
+    if options.write:
+        options.write.write_text(document(found), encoding="utf-8")
+    elif not options.results:
+        sys.stdout.write(document(found))
     return 1 if problems else 0
 
 
