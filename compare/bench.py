@@ -145,7 +145,7 @@ def _cell(cell: Cell, bench: Bench, downstream: _Downstream, sample: Sample) -> 
         workers=shape.workers,
         routes=shape.routes,
         downstream=f"https://{LOOPBACK}:{downstream.tls_port}" if shape.origin_tls else downstream.url,
-        authority=downstream.certificate.cert if shape.origin_tls else None,
+        authority=downstream.certificate.authority if shape.origin_tls else None,
     )
     cores = bench.layout.for_workers(shape.workers)
     with started(cell.peer.launch(site), cores=cores, folder=bench.folder, name=cell.peer.name) as proxy:

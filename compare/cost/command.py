@@ -38,6 +38,7 @@ from .subjects import all_peers
 ROUNDS = 2
 WARM = 0.3  # seconds
 AGAIN = 2  # times that a disturbed measurement is repeated
+WRITTEN = 10  # measurements between two writings of the file
 QUICK = 150.0  # seconds of measuring that --quick plans
 QUICK_LIMIT = 168.0  # seconds after which it starts no further measurement
 
@@ -102,7 +103,7 @@ def run(
     todo = plan.left(cells, results.samples)
     wanted = {_key(cell) for cell in todo}
     results.samples = [sample for sample in results.samples if _sample_key(sample) not in wanted]
-    _measure(results, todo, sides, options, note)
+    _measure(results, todo, sides, options, note, file)
     if file:
         results.write(file)
         click.echo(f"results are in {_short(file)}", err=True)
@@ -183,9 +184,16 @@ def _begun(file: Path | None, settings: dict[str, Any]) -> Results:
 
 
 def _measure(
-    results: Results, cells: list[Cell], sides: Layout, options: bench.Options, note: str | None
+    results: Results,
+    cells: list[Cell],
+    sides: Layout,
+    options: bench.Options,
+    note: str | None,
+    file: Path | None,
 ) -> None:
-    """Add to `results`; what is there when the user interrupts or time is up is kept."""
+    """Add to `results`; what is there when the user interrupts or time is up is kept, and written now and
+    then.
+    """
     with Progress([cell.estimate(options.seconds, options.warm) for cell in cells]) as progress:
         for name, reason in results.left_out.items():
             progress.say(f"{name} is left out: {reason}")
@@ -196,6 +204,8 @@ def _measure(
         def done(cell: Cell, sample: Sample) -> None:
             results.samples.append(sample)
             progress.step(cell, sample)
+            if file and len(results.samples) % WRITTEN == 0:
+                results.write(file)
 
         affinity = os.sched_getaffinity(0)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..cost import tables as cost_tables
 from ..cost.plan import CONTROL, REFERENCE
 from ..cost.points import CENTRE
 from ..grid import Grid, markdown
+from ..proxies import DIRECT
 from ..results import Results
 from ..tables import tables as proxy_tables
 from ..tables import warnings
@@ -198,7 +200,7 @@ def proxies(evidence: Evidence) -> str:
 def environment(results: Results) -> str:
     """The machine and the versions."""
     block = results.environment
-    direct = reading.figure(results, CENTRE, "direct", reading.rate)
+    direct = reading.figure(results, CENTRE, DIRECT, reading.rate)
     tools = ", ".join(f"{name} {version}" for name, version in block.get("tools", {}).items())
     packages = {**block.get("packages", {})}
     rows = [
@@ -217,9 +219,20 @@ def environment(results: Results) -> str:
         ["packages", ", ".join(f"{name} {version}" for name, version in packages.items())],
         ["libraries", _versions(results)],
         ["measured", str(block.get("date"))],
-        ["rounds", f"{results.settings.get('rounds')} of {results.settings.get('seconds')} s each"],
+        ["rounds", _rounds(results)],
     ]
     return table(["what", "here"], rows)
+
+
+def _rounds(results: Results) -> str:
+    """How many were planned, and how many measurements each figure has at least and at most."""
+    counts = Counter(
+        (sample.workload, sample.peer) for sample in results.samples if sample.peer != DIRECT
+    ).values()
+    planned = f"{results.settings.get('rounds')}, each measurement {results.settings.get('seconds')} s"
+    if not counts or min(counts) == max(counts) == results.settings.get("rounds"):
+        return planned
+    return f"{planned}; not all were made, so a figure is of {min(counts)} to {max(counts)} measurements"
 
 
 def _versions(results: Results) -> str:

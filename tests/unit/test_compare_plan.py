@@ -84,7 +84,9 @@ def test_two_workers_share_a_core_when_there_is_only_one() -> None:
 @pytest.mark.parametrize("name", list(PEERS))
 @pytest.mark.parametrize("variant", ["plain", "tls", "routes"])
 def test_every_peer_writes_what_it_needs_into_its_folder(name: str, variant: str, tmp_path: Path) -> None:
-    made = Certificate(tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "both.pem")
+    made = Certificate(
+        tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "both.pem", tmp_path / "authority.pem"
+    )
     site = Site(
         port=20001,
         origin_port=20002,
