@@ -9,6 +9,7 @@ from typing import Any
 FAILED_SHARE = 0.001
 #: More of a core taken by other programs than this, or by the hypervisor, and the figures are not ours.
 FOREIGN_SHARE = 0.1
+FILLED_SHARE = 0.85
 STOLEN_SHARE = 0.05
 #: Below this share of their cores' time neither side worked: requests hung.
 WORKING_SHARE = 0.2
@@ -52,9 +53,18 @@ class Sample:
 
     @property
     def disturbed(self) -> bool:
-        """True when something else used the cores: such a sample is measured again."""
-        foreign = max(self.cores.get("foreign", 0.0), self.cores.get("load_foreign", 0.0))
-        return foreign > FOREIGN_SHARE or self.cores.get("stolen", 0.0) > STOLEN_SHARE
+        """True when something else used the cores: such a sample is measured again.
+
+        What others took of the load's core does not count as long as the subject itself filled its own: then
+        the load came fast enough.
+        """
+        foreign, load_foreign = self.cores.get("foreign", 0.0), self.cores.get("load_foreign", 0.0)
+        filled = self.cores.get("proxy_busy", 0.0) - foreign > FILLED_SHARE
+        return (
+            foreign > FOREIGN_SHARE
+            or (load_foreign > FOREIGN_SHARE and not filled)
+            or self.cores.get("stolen", 0.0) > STOLEN_SHARE
+        )
 
     def to_json(self) -> dict[str, Any]:
         stored = asdict(self)

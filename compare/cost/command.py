@@ -24,6 +24,7 @@ from ..cli_proxies import names
 from ..cores import Layout, layout
 from ..environment import describe
 from ..grid import markdown, show
+from ..guard import first_in_line
 from ..origin import Service
 from ..plan import Cell
 from ..process import StartError
@@ -97,12 +98,11 @@ def run(
         WARM,
         service=Service(late_ms=_delays(choice.points), payload=payload),
         mine=_downstream(mine),
-        again=0 if quick else AGAIN,
+        # A run in pieces comes back to what was disturbed when everything else is there.
+        again=0 if quick or minutes else AGAIN,
         until=began + min(limits),
     )
     todo = plan.left(cells, results.samples)
-    wanted = {_key(cell) for cell in todo}
-    results.samples = [sample for sample in results.samples if _sample_key(sample) not in wanted]
     _measure(results, todo, sides, options, note, file)
     if file:
         results.write(file)
@@ -111,14 +111,6 @@ def run(
     made = sum(sample.valid for sample in results.samples)
     if strict and made < len(cells):
         raise click.ClickException(f"{len(cells) - made} of {len(cells)} measurements were not made")
-
-
-def _key(cell: Cell) -> tuple[int, str, str]:
-    return cell.round, cell.workload.name, cell.name
-
-
-def _sample_key(sample: Sample) -> tuple[int, str, str]:
-    return sample.round, sample.workload, sample.peer
 
 
 def _check_machine(mine: str | None) -> None:
@@ -142,7 +134,7 @@ def _choose(
 ) -> _Choice:
     known = own or points.POINTS
     wanted = names(list(known), "workload", workload) or list(known)
-    if quick and not own:
+    if not own:  # the most telling points first, should the time be up before the last
         wanted = [name for name in points.PRIORITY if name in wanted]
     chosen = [known[name] for name in wanted]
     everybody = all_peers(control=not quick and not clients)
@@ -199,15 +191,19 @@ def _measure(
             progress.say(f"{name} is left out: {reason}")
         if note:
             progress.say(note)
-        count = len(results.samples) + len(cells)
+        made = 0
 
         def done(cell: Cell, sample: Sample) -> None:
+            nonlocal made
+            made += 1
+            results.samples = [old for old in results.samples if plan.key(old) != plan.key(sample)]
             results.samples.append(sample)
             progress.step(cell, sample)
-            if file and len(results.samples) % WRITTEN == 0:
+            if file and made % WRITTEN == 0:
                 results.write(file)
 
         affinity = os.sched_getaffinity(0)
+        results.environment["priority"] = "raised" if first_in_line() else "as other programs"
         try:
             bench.run(cells, sides, options, done)
         except StartError as error:
@@ -216,8 +212,8 @@ def _measure(
             progress.say("interrupted; what was measured is kept, and --resume goes on")
         finally:
             os.sched_setaffinity(0, affinity)
-        if missing := count - len(results.samples):
-            progress.say(f"{missing} of {count} measurements were not made: the time was up")
+        if made < len(cells):
+            progress.say(f"{len(cells) - made} of {len(cells)} measurements were not made")
     results.samples.sort(key=lambda sample: (sample.round, sample.workload, sample.order))
 
 

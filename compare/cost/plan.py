@@ -63,10 +63,16 @@ SUBJECT_START = 1.2
 
 
 def left(cells: Sequence[Cell], samples: Iterable[Sample]) -> list[Cell]:
-    """The cells of which there is no undisturbed sample yet, to go on with an interrupted run."""
-    there = {
-        (sample.round, sample.workload, sample.part, sample.peer)
-        for sample in samples
-        if not sample.disturbed
-    }
-    return [cell for cell in cells if (cell.round, cell.workload.name, cell.part, cell.name) not in there]
+    """What an interrupted run still has to do: first the cells without a sample, then those that were
+    disturbed.
+    """
+    there = {key(sample): sample.disturbed for sample in samples}
+    missing = [cell for cell in cells if key(cell) not in there]
+    return missing + [cell for cell in cells if there.get(key(cell))]
+
+
+def key(made: Cell | Sample) -> tuple[int, str, str, str]:
+    """What a cell and its sample have in common."""
+    if isinstance(made, Sample):
+        return made.round, made.workload, made.part, made.peer
+    return made.round, made.workload.name, made.part, made.name

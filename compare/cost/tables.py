@@ -6,11 +6,13 @@ not part.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 from ..grid import Grid
 from ..proxies import DIRECT
 from ..results import Results
+from ..samples import Sample
 from ..stats import Spread
 from . import reading
 from .plan import CONTROL
@@ -134,7 +136,8 @@ def notes(results: Results) -> list[str]:
     counted = [sample for sample in results.samples if not sample.error]
     disturbed = [sample for sample in counted if sample.disturbed]
     if disturbed:
-        names = ", ".join(sorted({f"{sample.peer} at {title(sample.workload)}" for sample in disturbed}))
+        where = Counter(title(sample.workload) for sample in disturbed)
+        names = ", ".join(f"{count} at {point}" for point, count in where.items())
         found.append(
             f"{len(disturbed)} of {len(counted)} measurements were disturbed by other programs: {names}"
         )
@@ -143,7 +146,7 @@ def notes(results: Results) -> list[str]:
             f"{sample.peer} at {title(sample.workload)}"
             for sample in counted
             if sample.peer != DIRECT and not sample.open_loop
-            if sample.cores.get("load_busy", 0) > 0.9 > sample.cores.get("proxy_busy", 1)
+            if _own_load(sample) > 0.85 > sample.cores.get("proxy_busy", 1)
         }
     )
     if limited:
@@ -152,3 +155,8 @@ def notes(results: Results) -> list[str]:
             + ", ".join(limited)
         )
     return found
+
+
+def _own_load(sample: Sample) -> float:
+    """What generator and origin took of their core."""
+    return sample.cores.get("load_busy", 0.0) - sample.cores.get("load_foreign", 0.0)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..cost import reading
 from ..cost.plan import REFERENCE
 from ..stats import Spread, spread
-from .evidence import UNKNOWN, Evidence
+from .evidence import NOT_OFFERED, UNKNOWN, Evidence
 from .needs import BASE, CLIENT, PLAIN, SYNC, Need
 
 
@@ -74,13 +74,15 @@ def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
 
 
 def _obstacle(evidence: Evidence, subject: str, topics: Sequence[str]) -> str | None:
-    """The first topic whose rules the subject does not keep. What nobody measured is in the way only if
-    asked for.
+    """The first topic whose rules the subject does not keep.
+
+    What was not or could not be measured, such as a rule that needs settings which another proxy does not
+    have, is in the way only if it was asked for.
     """
     known = {topic.id: topic.title for topic in evidence.behaviour.topics}
     for topic in (*topics, *BASE):
         cell = evidence.behaviour.cell(subject, topic)
-        if cell.kept or (cell.result == UNKNOWN and topic not in topics):
+        if cell.kept or (cell.result in {UNKNOWN, NOT_OFFERED} and topic not in topics):
             continue
         return f"{known.get(topic, topic)}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
     return None

@@ -101,7 +101,7 @@ def _read(path: Path) -> dict[str, Any]:
 def behaviour(stored: Mapping[str, Any]) -> Behaviour:
     """The stored rules of every subject, gathered by topic."""
     topics = tuple(
-        Topic(topic["id"], topic["title"], tuple(topic["rules"])) for topic in stored.get("topics", ())
+        Topic(topic["id"], topic["title"], tuple(topic["rules"])) for topic in stored.get("rules", ())
     )
     cells = {
         subject: {topic.id: gathered(found, topic.rules) for topic in topics}

@@ -17,7 +17,7 @@ PYTHON_PROXY = frozenset({"backend", "recipe"})
 SYNC = frozenset({"requests", "urllib3", "pycurl"})
 
 #: Without these a client loses or mixes up data in a server, so nobody is told to take it.
-BASE = ("repeated-fields", "truncation", "cookies", "leak")
+BASE = ("repeated-fields", "truncation", "cookie-isolation", "leak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +42,16 @@ NEEDS: tuple[Need, ...] = (
     Need("steady-latency", "a low p99 at a fixed rate", point="arrivals-1000"),
     Need("slow-downstream", "a downstream that answers after 200 ms", point="late-200"),
     Need("tls", "TLS to the downstream", point="tls"),
-    Need("streaming-upload", "uploads passed on as they come", topics=("streaming-up",)),
-    Need("streaming-download", "answers passed on as they come", topics=("streaming-down",)),
+    Need("streaming-upload", "uploads passed on as they come", topics=("streaming-upload",)),
+    Need("streaming-download", "answers passed on as they come", topics=("streaming-download",)),
     Need(
         "exact-bytes",
         "targets and fields passed on byte for byte",
-        topics=("target", "values", "raw-encodings"),
+        topics=("byte-exact-target", "raw-encodings", "content"),
     ),
     Need("cancellation", "work that stops when the client leaves", topics=("cancellation",)),
     Need("http2", "HTTP/2 to the downstream", topics=("http2",)),
-    Need("websocket", "WebSocket to the downstream", topics=("websocket",)),
+    Need("websocket", "WebSocket to the downstream", topics=("websocket",), kinds=CLIENT | {"backend"}),
     Need("trailers", "answers whose trailers do no harm", topics=("trailers",)),
     Need("sync", "calls from synchronous code (threads)", sync=True),
     Need("proxy", "a whole proxy, in any language", kinds=PROXY),

@@ -48,8 +48,8 @@ def _take(found: Answer) -> str:
 
 def _because(found: Answer) -> str:
     if not found.rows:
-        names = list(found.refused)
-        return f"{len(names)} fell out, e.g. {names[0]}: {found.refused[names[0]]}" if names else ""
+        told = [f"{name}: {reason.partition(' (')[0]}" for name, reason in list(found.refused.items())[:3]]
+        return "; ".join([*told, *(["..."] if len(found.refused) > 3 else [])])
     first = [row for row in found.rows if row.group == 0]
     what = "; ".join(f"{row.subject} {' and '.join(row.figures)}" for row in first[:3])
     if len(first) > 3:
@@ -218,6 +218,7 @@ def environment(results: Results) -> str:
         ],
         ["packages", ", ".join(f"{name} {version}" for name, version in packages.items())],
         ["libraries", _versions(results)],
+        ["priority", str(block.get("priority", "as other programs"))],
         ["measured", str(block.get("date"))],
         ["rounds", _rounds(results)],
     ]

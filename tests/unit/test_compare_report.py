@@ -44,7 +44,7 @@ def stored(**subjects: dict[str, str]) -> Behaviour:
     topics = dict.fromkeys(topic for cells in subjects.values() for topic in cells)
     return behaviour(
         {
-            "topics": [{"id": name, "title": f"the {name}", "rules": [f"bodies.{name}"]} for name in topics],
+            "rules": [{"id": name, "title": f"the {name}", "rules": [f"bodies.{name}"]} for name in topics],
             "subjects": {
                 subject: {f"bodies.{name}": {"outcome": outcome, "detail": "seen", "rule": ""}
                           for name, outcome in cells.items()}
@@ -79,7 +79,7 @@ def test_a_needed_behaviour_that_is_broken_or_unmeasured_refuses() -> None:
 
 
 def test_a_library_that_mixes_up_users_is_never_taken() -> None:
-    found = answer(evidence(*COSTS, behaviour=stored(fast={"cookies": "broken"})), [])
+    found = answer(evidence(*COSTS, behaviour=stored(fast={"cookie-isolation": "broken"})), [])
     assert found.taken == ("aiohttp",)
     assert "fast" in found.refused
 
