@@ -6,6 +6,7 @@ the line goes.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import random
@@ -31,6 +32,7 @@ _UNSAFE_TEXT = re.compile(r"[^\x20-\x7e]|\"|\\")
 _LONGEST = 512
 """Bytes of a header value that a line takes in."""
 
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _USERINFO = re.compile(rb"(?<=//)[^/]*@")
 
 
@@ -130,7 +132,7 @@ class AccessLog:
             entry["first_byte"] = round(exchange.first_byte, 6)
         if error is not None:
             entry |= {"error": error.kind.value, "stage": error.stage.value}
-        return json.dumps({key: value for key, value in entry.items() if value != ""}, separators=(",", ":"))
+        return _encode({key: value for key, value in entry.items() if value != ""})
 
 
 def _safe(value: bytes) -> str:
@@ -158,10 +160,20 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 def _apache_time() -> str:
-    now = time.gmtime()
-    return f"{now.tm_mday:02}/{_MONTHS[now.tm_mon - 1]}/{now.tm_year}:{time.strftime('%H:%M:%S', now)} +0000"
+    return _apache_second(int(time.time()))
+
+
+@functools.lru_cache(2)
+def _apache_second(second: int) -> str:
+    at = time.gmtime(second)
+    return f"{at.tm_mday:02}/{_MONTHS[at.tm_mon - 1]}/{at.tm_year}:{time.strftime('%H:%M:%S', at)} +0000"
 
 
 def _iso_time() -> str:
     now = time.time()
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03}Z"
+    return f"{_iso_second(int(now))}.{int(now % 1 * 1000):03}Z"
+
+
+@functools.lru_cache(2)
+def _iso_second(second: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))

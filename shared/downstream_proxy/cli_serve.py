@@ -26,6 +26,7 @@ from .handover import Predecessor
 from .listener import ListenError, bind, bind_admin, close
 from .metrics_shared import Slot, WorkerMetrics
 from .preflight import preflight
+from .rate_limits import counts_apart
 from .runtime import Runtime
 from .runtime_command import ServeRuntime, SupervisorRuntime, WorkerRuntime
 from .settings import Settings
@@ -45,6 +46,7 @@ class ServeFunction(Protocol):
     ) -> Coroutine[Any, Any, None]: ...
 
 
+logger = logging.getLogger("downstream_proxy")
 TRACE = 5
 _EXTRA_MODULES = {"fastapi": ("fastapi", "starlette", "uvicorn", "httptools")}
 
@@ -61,6 +63,8 @@ def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise ListenError("several workers need a system with fork(); use --workers 1")
     _configure_logging(settings.log_level)
+    if counts_apart(settings):
+        logger.warning("rate_limits.storage is memory://, so each worker counts for itself; share a Redis")
     loop_name, new_loop = event_loop()
     predecessor = Predecessor.from_environment()
     sockets, admin = predecessor.sockets(settings) if predecessor else ([], [])

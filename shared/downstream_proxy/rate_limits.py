@@ -24,16 +24,25 @@ if TYPE_CHECKING:
     from limits import RateLimitItem
     from limits.aio.strategies import RateLimiter
 
+    from .settings import Settings
+
 logger = logging.getLogger("downstream_proxy")
 
 PAUSE = 1.0
 """Seconds after a failure in which the storage is not asked again: a request in each of them finds out."""
 
 _PREFIX = "downstream-proxy"
+_INSTALL = "{} the extra: pip install 'downstream-proxy[{}]'"
 
 
 class MissingLibraryError(ValueError):
     """A library that the settings need is not installed; the message says which extra has it."""
+
+
+def counts_apart(settings: Settings) -> bool:
+    """Whether each of several workers will count for itself, so that more pass than the limits say."""
+    limited = any(downstream.rate_limits for downstream in settings.downstreams.values())
+    return limited and settings.workers > 1 and settings.rate_limits.storage == "memory://"
 
 
 class RateLimitedError(ProxyError):
@@ -117,14 +126,14 @@ def _open_storage(settings: RateStorage) -> Any:
 
         from .rate_memory import BoundedMemory
     except ImportError:
-        raise MissingLibraryError("rate limits need the extra: downstream-proxy[limits]") from None
+        raise MissingLibraryError(_INSTALL.format("rate limits need", "limits")) from None
     if url == "memory://":
         return BoundedMemory(settings.max_keys)
     try:
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
     except ImportError:
-        raise MissingLibraryError("a Redis storage needs the extra: downstream-proxy[redis]") from None
+        raise MissingLibraryError(_INSTALL.format("a Redis storage needs", "redis")) from None
     options: dict[str, Any] = {
         # The bound on the whole question comes first; these are for connections that nobody waits for.
         "socket_timeout": settings.timeout * 2,

@@ -39,7 +39,7 @@ def require_tracing() -> None:
         import opentelemetry.sdk.trace  # noqa: F401
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: F401
     except ImportError:
-        raise MissingLibraryError("tracing needs the extra: downstream-proxy[otel]") from None
+        raise MissingLibraryError("spans need the extra: pip install 'downstream-proxy[otel]'") from None
 
 
 class Tracing:

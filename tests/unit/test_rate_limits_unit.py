@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 
 import pytest
 from downstream_proxy.errors import ErrorKind
 from downstream_proxy.message import HeaderPairs, IncomingRequest
-from downstream_proxy.rate_limits import PAUSE, Counts, RateLimitedError, RateLimits, network
+from downstream_proxy.preflight import preflight
+from downstream_proxy.rate_limits import (
+    PAUSE,
+    Counts,
+    RateLimitedError,
+    RateLimits,
+    counts_apart,
+    network,
+)
 from downstream_proxy.rate_memory import BoundedMemory, FullError
 from downstream_proxy.settings import Settings
 from downstream_proxy.settings_rates import RateLimit, RateStorage
+from downstream_proxy.settings_source import ConfigurationError
 from pydantic import ValidationError
 
 
@@ -143,3 +153,36 @@ def test_rule_that_makes_no_sense_is_refused(table: dict[str, object], named: st
     downstream = {"url": "http://127.0.0.1:9", "rate_limits": [table]}
     with pytest.raises(ValidationError, match=named):
         Settings.model_validate({"downstreams": {"api": downstream}})
+
+
+@pytest.mark.parametrize(("storage", "workers", "apart"), [("memory://", 2, True), ("memory://", 1, False)])
+def test_workers_that_count_apart_are_noticed(storage: str, workers: int, apart: bool) -> None:
+    api = {"url": "http://127.0.0.1:9", "rate_limits": [{"limits": "1/second"}]}
+    table = {"downstreams": {"api": api}, "workers": workers, "rate_limits": {"storage": storage}}
+    assert counts_apart(Settings.model_validate(table)) is apart
+    assert not counts_apart(Settings(downstream="http://127.0.0.1:9", workers=workers))
+
+
+@pytest.mark.parametrize(
+    ("missing", "table", "extra"),
+    [
+        ("limits", {"rate_limits": [{"limits": "1/second"}]}, "[limits]"),
+        ("redis", {"rate_limits": [{"limits": "1/second"}]}, "[redis]"),
+        ("opentelemetry.sdk", {}, "[otel]"),
+    ],
+)
+def test_library_that_is_not_there_is_named_with_its_extra(
+    monkeypatch: pytest.MonkeyPatch, missing: str, table: dict[str, object], extra: str
+) -> None:
+    for name in [name for name in sys.modules if name == missing or name.startswith(f"{missing}.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, missing, None)
+    monkeypatch.delitem(sys.modules, "downstream_proxy.rate_memory", raising=False)
+    settings = {
+        "downstreams": {"api": {"url": "http://127.0.0.1:9", **table}},
+        "rate_limits": {"storage": "redis://127.0.0.1:9" if missing == "redis" else "memory://"},
+        "tracing": missing.startswith("opentelemetry"),
+    }
+    with pytest.raises(ConfigurationError) as refused:
+        preflight(Settings.model_validate(settings))
+    assert f"pip install 'downstream-proxy{extra}'" in str(refused.value)
