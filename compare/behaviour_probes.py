@@ -157,6 +157,24 @@ def _to_end(client: socket.socket) -> bytes:
     return data
 
 
+def cookies(subject: Subject, _: bool) -> Cell:
+    """A cookie that is set for one user, then a request of another. By name: jars ignore bare addresses."""
+
+    async def login(conn: Connection, _: Request) -> None:
+        await conn.send(b"HTTP/1.1 200 OK\r\nSet-Cookie: session=secret; Path=/\r\nContent-Length: 0\r\n\r\n")
+
+    with scene(subject, host="localhost") as stage:
+        stage.origin.script("/login", login)
+        stage.ask("/login")
+        stage.ask("/other")
+        others = stage.origin.seen("/other")
+    sent = b"; ".join(others[0].all(b"cookie")).decode() if others else ""
+    if not others:
+        return Cell(outcome="error", detail="the second user's request never came", rule="probe.cookies")
+    detail = f"the second user's request came with {f'Cookie: {sent}' if sent else 'no cookie'}"
+    return Cell(outcome="broken" if sent else "kept", detail=detail, rule="probe.cookies")
+
+
 def upload(subject: Subject, _: bool) -> Cell:
     """Whether a piece of an upload is at the origin before the next one is sent."""
     with scene(subject) as stage, stage.connect() as client:
@@ -194,6 +212,7 @@ def http2(subject: Subject, _: bool) -> Cell:
 
 PROBES: dict[str, Probe] = {
     "probe.repeated-fields": repeated_fields,
+    "probe.cookies": cookies,
     "probe.upload": upload,
     "probe.leak": leak,
     "probe.memory": memory,

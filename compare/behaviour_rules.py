@@ -1,7 +1,7 @@
 """Runs the contract's tests of the asked rules against one server and writes what they said, rule by rule.
 
-`python -m compare.behaviour_rules RESULT.json -- PYTEST-ARGUMENTS` is a process of its own, so that a run
-that hangs can be ended and what it had found until then counts. Needs a checkout, as the suite does.
+`python -m compare.behaviour_rules RESULT.json RULES -- PYTEST-ARGUMENTS` is a process of its own, so that a
+run that hangs can be ended and what it had found until then counts. Needs a checkout, as the suite does.
 """
 
 from __future__ import annotations
@@ -9,25 +9,27 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .behaviour_topics import ASKED
-
 SUITE = Path(__file__).resolve().parents[1] / "tests"
 #: Cases of one test: a rule that breaks breaks in its first ones, and the rest would only cost time.
 CASES = 2
 TEST_SECONDS = 10
+#: What these ask is decided before a library is called.
+OTHERS = ("test_operations.py",)
 DECIDED = "the rule is broken already"
 
 
 class Evidence:
     """A pytest plugin: chooses the tests of the asked rules, and keeps what they said in a file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, asked: Collection[str]) -> None:
         self._path = path
+        self._asked = asked
         self._rules: dict[str, list[str]] = {}
         self._cells: dict[str, dict[str, Any]] = {}
 
@@ -35,7 +37,9 @@ class Evidence:
         seen: Counter[tuple[str, str]] = Counter()
         chosen = []
         for item in items:
-            rules = [name for mark in item.iter_markers("rule") for name in mark.args if name in ASKED]
+            rules = [name for mark in item.iter_markers("rule") for name in mark.args if name in self._asked]
+            if item.path.name in OTHERS:
+                continue
             name = item.nodeid.partition("[")[0]
             if any(seen[name, rule] < CASES for rule in rules):
                 seen.update((name, rule) for rule in rules)
@@ -74,7 +78,8 @@ def main(arguments: list[str]) -> int:
     options += ["-c", str(SUITE / "check.ini"), "--rootdir", str(SUITE.parent)]
     return int(
         pytest.main(
-            [*options, *arguments[2:], str(SUITE / "contract")], plugins=[Evidence(Path(arguments[0]))]
+            [*options, *arguments[3:], str(SUITE / "contract")],
+            plugins=[Evidence(Path(arguments[0]), arguments[1].split(","))],
         )
     )
 

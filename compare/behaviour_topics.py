@@ -56,7 +56,7 @@ TOPICS = (
         "time-outs told apart",
         ("failures.connect-timeout", "failures.head-timeout", "failures.read-idle"),
     ),
-    Topic("cookie-isolation", "one user's cookies never sent for another", ("isolation.no-shared-cookies",)),
+    Topic("cookie-isolation", "one user's cookies never sent for another", probes=("probe.cookies",)),
     Topic(
         "truncation",
         "a cut answer is seen to be cut",

@@ -145,12 +145,14 @@ class Seam:
         return [*request.headers, (b"Content-Length", b"%d" % request.content_length)]
 
     def merged_fields(self, request: OutgoingRequest) -> dict[str, str]:
-        """For a library that takes a dict: repeated fields joined (RFC 9110, section 5.3)."""
+        """For a library that takes a dict: repeated fields joined (RFC 9110, section 5.3; cookies
+        as in RFC 9113, section 8.2.3)."""
         merged: dict[str, str] = {}
         names: dict[str, str] = {}
         for name, value in self.fields(request):
             name = names.setdefault(name.lower(), name)
-            merged[name] = f"{merged[name]}, {value}" if name in merged else value
+            between = "; " if name.lower() == "cookie" else ", "
+            merged[name] = f"{merged[name]}{between}{value}" if name in merged else value
         return merged
 
     def unasked(self, request: OutgoingRequest, *names: str) -> list[str]:
