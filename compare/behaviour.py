@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from .behaviour_probes import PROBES
-from .behaviour_topics import ASKED, TOPICS
+from .behaviour_topics import ASKED, CORE, TOPICS
 from .clients.apart import child_environment
 from .evidence import RESULTS, Cell, Outcome, load, one_line, store, write
 from .process import LOOPBACK, StartError, free_port, started
@@ -92,7 +92,7 @@ class Run:
 
 
 def cell(rule: str, findings: dict[str, tuple[Found, str]], subject: Subject) -> Cell:
-    """One rule's cell out of what each backend's run said."""
+    """One rule's cell out of what each backend's run said; a run without a finding leaves it to the other."""
     verdicts: list[str] = []
     details: list[str] = []
     for label, (found, reason) in findings.items():
@@ -102,8 +102,8 @@ def cell(rule: str, findings: dict[str, tuple[Found, str]], subject: Subject) ->
             verdicts.append("error")
             details.append(f"{place}{reason or 'no test ran'}")
         elif said["failed"]:
-            name, why = said["failed"][0]
-            verdicts.append("error" if "the server did not start" in why else "broken")
+            name, why = next((f for f in said["failed"] if not _void(f[1])), said["failed"][0])
+            verdicts.append("error" if _void(why) else "broken")
             details.append(f"{place}{_cases(said)}; not {name}: {why}")
         elif said["passed"]:
             verdicts.append("kept")
@@ -111,13 +111,19 @@ def cell(rule: str, findings: dict[str, tuple[Found, str]], subject: Subject) ->
         else:
             verdicts.append("not-offered")
             details.append(place + "; ".join(said["skipped"][:1]))
-    outcome = next(kind for kind in WORST_FIRST if kind in verdicts)
+    told = [verdict for verdict in verdicts if verdict != "error"] or verdicts
+    outcome = next(kind for kind in WORST_FIRST if kind in told)
     if rule.startswith("websocket.") and subject.kind == "client" and outcome == "broken":
         details = ["its public API has no way to take an upgraded connection over: the seam answered 502"]
         outcome = "not-offered"
     if len(set(verdicts)) == 1 and len(details) > 1:
         details = details[:1] if outcome == "kept" else details
     return Cell(outcome=outcome, detail=one_line(" | ".join(details), 400), rule=rule)
+
+
+def _void(why: str) -> bool:
+    """Whether a failure says nothing of the rule: the server never came up, or the test ran out of time."""
+    return "the server did not start" in why or "from pytest-timeout" in why
 
 
 def _cases(said: dict[str, Any]) -> str:
@@ -176,7 +182,9 @@ def cells_of(subject: Subject, quick: bool, only: Sequence[str], say: Console) -
     return cells
 
 
-def rules_of(subject: Subject, rules: Sequence[str] = ASKED) -> dict[str, Cell]:
+def rules_of(subject: Subject, chosen: Sequence[str] = ()) -> dict[str, Cell]:
+    """Cells of the chosen rules, else of all that are asked of its kind."""
+    rules = chosen or (CORE if subject.kind == "recipe" else ASKED)
     with tempfile.TemporaryDirectory(prefix="downstream-proxy-") as name:
         of = of_client if subject.kind == "client" else of_server
         try:
@@ -197,7 +205,7 @@ def again(subject: Subject, found: dict[str, Cell]) -> dict[str, Cell]:
 def _doubtful(cell: Cell) -> bool:
     detail = cell["detail"]
     one_sided = " | " in detail and detail.count("; not ") == 1
-    return cell["outcome"] == "broken" and (one_sided or "Timeout (>" in detail)
+    return cell["outcome"] in ("broken", "error") and (one_sided or "Timeout (>" in detail)
 
 
 def with_topics(path: Path) -> None:

@@ -111,6 +111,9 @@ TOPICS = (
     Topic("environment", "HTTP_PROXY and .netrc ignored", ("isolation.environment-ignored",)),
 )
 
+#: What recipes are asked: how they fail the finer rules is no news and takes minutes each.
+CORE = tuple(rule for topic in TOPICS[:10] for rule in topic.rules)
+
 ASKED = tuple(rule for topic in TOPICS for rule in topic.rules)
 
 assert set(ASKED) <= RULES.keys()
