@@ -209,26 +209,10 @@ def _doubtful(cell: Cell) -> bool:
 
 
 def with_topics(path: Path) -> None:
-    """Add what the table shows: a row for each topic, with the worst of its rules' cells."""
+    """Add the rows of the table: the topics with their rules and probes."""
     stored = load(path)
-    stored["rules"] = [{"id": t.id, "title": t.title, "rule": (*t.rules, "")[0]} for t in TOPICS]
-    stored["cells"] = {
-        name: {"both" if SUBJECTS[name].kind == "client" else "as it is": topics(found)}
-        for name, found in stored["subjects"].items()
-        if name in SUBJECTS
-    }
+    stored["rules"] = [{"id": t.id, "title": t.title, "rules": [*t.rules, *t.probes]} for t in TOPICS]
     write(path, stored)
-
-
-def topics(found: dict[str, Cell]) -> dict[str, dict[str, str]]:
-    rows = {}
-    for topic in TOPICS:
-        cells = [found[rule] for rule in (*topic.rules, *topic.probes) if rule in found]
-        if cells:
-            outcome = next(kind for kind in WORST_FIRST if any(cell["outcome"] == kind for cell in cells))
-            details = [f"{cell['rule']}: {cell['detail']}" for cell in cells if cell["outcome"] == outcome]
-            rows[topic.id] = {"result": outcome, "evidence": one_line("; ".join(details), 300)}
-    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
