@@ -65,7 +65,8 @@ def negotiated(library: Library) -> tuple[str, str]:
                 env=child_environment(library.environment()),
             )
     words = shown.stdout.split()
-    return (words[-1], "") if shown.returncode == 0 and words else ("", shown.stderr.strip()[-200:])
+    # Some break down as the interpreter ends, after the answer.
+    return (words[-1], "") if words else ("", shown.stderr.strip()[-200:])
 
 
 async def _aiohttp(url: str) -> str:
