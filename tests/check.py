@@ -17,7 +17,7 @@ from .check_html import render_html
 from .check_junit import render_junit
 from .check_run import run
 from .check_text import show
-from .score import BROKEN, NOT_OFFERED, NOT_RUN, counts, summary
+from .score import BROKEN, NOT_OFFERED, counts, summary
 
 CAPABILITIES = ("forwarded", "transform", "websocket")
 
@@ -65,7 +65,7 @@ def _check(
             if code != 5
             else f"no test matches {select!r}; names are those of `pytest --collect-only`"
         )
-    parts = [part for part in scores.all() if not select or part.verdict != NOT_RUN]
+    parts = [p for p in scores.all() if not select or p.passed or p.failures or p.skipped]
     show(parts, Console())
     rules = [part.as_json() for part in parts]
     if json_file:

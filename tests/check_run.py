@@ -101,7 +101,7 @@ class Scorecard:
         return Failure(
             test,
             expected,
-            str(crash or report.longrepr).split("\n", 1)[0],
+            str(crash or report.longrepr).split("\n", 1)[0].removeprefix("AssertionError: "),
             "\n".join(line for line in lines if not line.startswith("again:")),
             [*again[:3], f"{self._again} -k {selected}"],
         )

@@ -39,6 +39,9 @@ def test_bodyless_answer_ends_with_its_head(proxy: Lab, method: bytes, answer: b
     proxy.origin.script("/x", reply(answer))
     client = proxy.send(get(b"/x", method=method))
     assert client.read_response(method).status == int(answer.split()[1])
+    if proxy.foreign and client.readable(0.2):  # may close behind it, and nothing else
+        assert client.ended()
+        return
     assert client.send(get(b"/y")).read_response().status == 200
 
 
@@ -75,7 +78,7 @@ def test_unexpected_body_reaches_nobody(proxy: Lab, method: bytes, answer: bytes
     client = proxy.send(get(b"/x", method=method))
     assert client.read_response(method).status in (200, 204, 304)
     for _ in range(3):
-        assert client.send(get(b"/y")).read_response().body.startswith(b"GET /y ")
+        assert client.send(get(b"/y")).read_response().body.startswith((b"GET /y ", b"GET /y? "))
     first = proxy.origin.seen("/x")[0].conn
     if not proxy.foreign:  # RFC 9112 9.2 only advises to close it at once
         proxy.origin.wait_closed(first)
@@ -95,6 +98,8 @@ def test_close_delimited_answer_is_framed_anew(proxy: Lab, body: bytes) -> None:
     if proxy.foreign and response.framing.kind == "close":
         return  # as RFC 9112 6.3 lets it
     assert response.framing.kind in ("chunked", "length")
+    if proxy.foreign and b"close" in b",".join(response.all(b"connection")).lower():
+        return
     assert client.send(get(b"/y")).read_response().status == 200
 
 

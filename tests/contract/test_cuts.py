@@ -109,7 +109,7 @@ def test_surplus_bytes_are_dropped_with_their_connection(proxy: Lab, answer: byt
     client = proxy.send(get(b"/x"))
     assert client.read_response().body == b"hello"
     for _ in range(3):
-        assert client.send(get(b"/y")).read_response().body.startswith(b"GET /y ")
+        assert client.send(get(b"/y")).read_response().body.startswith((b"GET /y ", b"GET /y? "))
     assert proxy.origin.seen("/x")[0].is_last
 
 

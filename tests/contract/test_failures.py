@@ -225,7 +225,8 @@ def test_unsafe_request_on_a_dying_connection_is_not_sent_again(
 ) -> None:
     proxy.barrier()
     second_time(proxy, "/x")
-    assert proxy.ask(post(b"/x", body, method=method)).status == 502
+    status = proxy.ask(post(b"/x", body, method=method)).status
+    assert status == 502 or (proxy.foreign and status >= 400)
     proxy.barrier()
     assert len(proxy.origin.seen("/x")) == 1
 
@@ -262,9 +263,10 @@ def test_connection_with_bytes_waiting_is_not_used(proxy: Lab) -> None:
     proxy.origin.script("/x", handler)
     assert proxy.ask(get(b"/x")).body == b"hello"
     gate.open()
-    proxy.origin.wait_closed(proxy.origin.seen("/x")[0].conn)
+    if not proxy.foreign:  # RFC 9112 9.2 only advises to close it
+        proxy.origin.wait_closed(proxy.origin.seen("/x")[0].conn)
     for _ in range(3):
-        assert proxy.ask(get(b"/y")).body.startswith(b"GET /y ")
+        assert proxy.ask(get(b"/y")).body.startswith((b"GET /y ", b"GET /y? "))
 
 
 # -- one table

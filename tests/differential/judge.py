@@ -13,7 +13,7 @@ ALLOWED_5XX = frozenset({501, 505, 508})
 
 
 def differences(outcomes: dict[str, Outcome]) -> list[str]:
-    """In what the backends differ. Nothing is exempt."""
+    """In what the backends differ. What the contract allows them (its differences.py) is in no outcome."""
     (a, first), *rest = outcomes.items()
     return [
         f"{part} differ:\n    {a}: {getattr(first, part)!r}\n    {b}: {getattr(other, part)!r}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -168,3 +171,40 @@ def test_a_core_installation_can_be_imported_without_frameworks() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=False
     )
     assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.timeout(150)
+def test_the_wheel_checks_a_server_without_a_checkout(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    """A few rules against a server from the same wheel, from another folder, with all three files."""
+    site = tmp_path / "site"
+    wheel.extractall(site)
+    environment = {**os.environ, "PYTHONPATH": str(site)}
+    with socket.create_server(("127.0.0.1", 0)) as origin, socket.create_server(("127.0.0.1", 0)) as listener:
+        ports = [made.getsockname()[1] for made in (origin, listener)]
+        origin.close()  # for the suite's own
+        command = [sys.executable, "-m", "aiohttp_impl", "--fd", str(listener.fileno())]
+        command += ["--downstream", f"http://127.0.0.1:{ports[0]}"]
+        server = subprocess.Popen(
+            command,
+            env=environment,
+            cwd=tmp_path,
+            pass_fds=[listener.fileno()],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+    check = [sys.executable, "-m", "downstream_proxy", "check", f"http://127.0.0.1:{ports[1]}"]
+    check += ["--origin-listen", f"127.0.0.1:{ports[0]}", "--patience", "20", "-k", "target.fragment:"]
+    check += ["--json", "score.json", "--junit", "score.xml", "--html", "score.html"]
+    try:
+        ended = subprocess.run(
+            check, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=100, check=False
+        )
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert ended.returncode == 0, ended.stderr + ended.stdout
+    assert "RFC SHOULD: 1 kept, 0 broken" in ended.stdout
+    (rule,) = json.loads((tmp_path / "score.json").read_text())["rules"]
+    assert (rule["rule"], rule["verdict"]) == ("target.fragment", "kept")
+    assert "<testcase" in (tmp_path / "score.xml").read_text()
+    assert "target.fragment" in (tmp_path / "score.html").read_text()

@@ -207,8 +207,10 @@ CHAPTER = Chapter(
             MUST,
             "A client that closes its sending side while its request is in progress has left.",
             "RFC 9112 9.6",
-            decision="TCP cannot tell a half-close from a close until something is written; nginx decides "
-            "the same.",
+            decision="TCP cannot tell a half-close from a close until something is written, so whoever waits "
+            "for that runs requests on for clients that are gone. nginx and uvicorn decide the same; HAProxy "
+            "answers, unless `abortonclose` is set. Of the usual tools only those that end their side at the "
+            "end of their input notice: `nc -N`, socat, ncat; plain `nc` and curl do not end it.",
             basis=OWN,
         ),
         Rule(

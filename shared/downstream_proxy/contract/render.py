@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import CHAPTERS
+from .differences import DIFFERENCES
 from .model import Basis, Example, Rule
 
 _INTRODUCTION = """\
@@ -29,6 +30,13 @@ _GROUNDS = {
     Basis.OWN: "A decision of this contract.",
 }
 
+_DIFFERENCES = """\
+## Differences between the backends
+
+For the same bytes both backends send the same bytes downstream and give the same answer, but for this list.
+`tests/differential` compares everything else.
+"""
+
 
 def markdown() -> str:
     """The whole contract."""
@@ -38,11 +46,14 @@ def markdown() -> str:
             f"- [{chapter.title}](#{chapter.title.lower().replace(' ', '-')}): {len(chapter.rules)} rules"
             for chapter in CHAPTERS
         )
-        + "\n"
+        + "\n- [Differences between the backends](#differences-between-the-backends)\n"
     )
     for chapter in CHAPTERS:
         parts.append(f"## {chapter.title}\n\n{chapter.about}\n")
         parts.extend(_rule(rule) for rule in chapter.rules)
+    parts.append(_DIFFERENCES)
+    parts.extend(f"- **{one.name}** {one.allowed} {one.reason}" for one in DIFFERENCES.values())
+    parts.append("")
     return "\n".join(parts)
 
 
@@ -95,4 +106,4 @@ def outcome(example: Example) -> str:
         )
     if example.body is not None:
         said.append(f"the downstream's body is `{_shown(example.body)}`")
-    return "; ".join(said)
+    return "; ".join(said) or "the downstream sees it"
