@@ -35,7 +35,11 @@ class Admin:
         self._allow = TrustedPeers(settings.allow)
         self.prefix = settings.prefix.encode()
         self._open: dict[bytes, Endpoint] = {b"healthy": _healthy, b"ready": self._ready}
-        self._guarded: dict[bytes, Endpoint] = {b"metrics": self._metrics, b"config": self._config}
+        self._guarded: dict[bytes, Endpoint] = {
+            b"metrics": self._metrics,
+            b"status": state.process.status.answer,
+            b"config": self._config,
+        }
         self._on_main: dict[bytes, Endpoint] = {} if settings.listen else self._guarded
 
     def answer(self, request: IncomingRequest) -> Answer:

@@ -59,7 +59,7 @@ def _rows(
         f"{limits.max_inflight} in flight",
     )
     prefix = settings.admin.prefix
-    guarded = "metrics, config"
+    guarded = "metrics, status, config"
     yield "admin", f"{prefix}healthy, ready" + ("" if admin else f"; {guarded} for {_peers(settings)}")
     for sock in admin:
         yield "admin", f"{describe(sock)}{prefix}healthy, ready, {guarded}"

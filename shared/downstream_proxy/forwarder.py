@@ -293,7 +293,12 @@ class Forwarding:
     ) -> None:
         if self._response is not None and kind is not None:
             self._response.abort()
-        if error is not None and self._error is None:
+        # Who leaves the proxy's own answer, such as a stream of events, is missed by nobody.
+        if (
+            error is not None
+            and self._error is None
+            and (self._answer is None or isinstance(error, Exception))
+        ):
             self._error = meaning(error)
         self._leave()
 
@@ -323,6 +328,7 @@ class Forwarding:
             metrics.bytes_in += body.total_bytes
         if error is not None:
             metrics.failed(error.kind)
+            state.process.recent_errors.note(error, status, self.request, route, self.request_id)
         if state.access_log.enabled or self._extras is not None:
             exchange = Exchange(
                 self.request,

@@ -22,6 +22,8 @@ from .reloads import Reloads
 from .route import DownstreamFactory, Identity, Route
 from .settings import DownstreamSettings, Settings
 from .settings_rates import RateStorage
+from .status import RecentErrors
+from .status_stream import StatusEndpoint
 from .target import Routes
 from .tracing import RouteTracing, Tracing
 
@@ -40,6 +42,8 @@ class ProcessState:
         self.draining = False
         self.states: list[ProxyState] = []
         self.exposition = Exposition(self)
+        self.recent_errors = RecentErrors()
+        self.status = StatusEndpoint(self)
         self.counts: dict[RateStorage, Counts] = {}
         self._tracing: Tracing | None = None
 
@@ -130,8 +134,9 @@ class ProxyState:
     def refused(self, error: ProxyError, peer: str) -> None:
         """Count and log what never became a request."""
         self.unrouted.refused(error.kind, error.entry.status)
+        request = IncomingRequest(b"-", b"-", [], peer=peer)
+        self.process.recent_errors.note(error, error.entry.status, request, None, b"")
         if self.access_log.enabled:
-            request = IncomingRequest(b"-", b"-", [], peer=peer)
             self.access_log.log(Exchange(request, error.entry.status, 0.0, error=error))
 
     def _extras(self, name: str, downstream: DownstreamSettings, identity: Identity) -> RouteExtras | None:

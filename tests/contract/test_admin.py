@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 import signal
+import time
 import tomllib
 from collections.abc import Callable, Iterator
 
@@ -11,14 +15,14 @@ import pytest
 
 from ..backends import Server
 from ..scripts import stall
-from ..wire import Response
+from ..wire import Client, Response
 from .lab import Lab, get, post, rule
 from .settings import ADMIN_LISTEN
 from .test_operations import wait_refused
 
 ProxyWith = Callable[[str], Lab]
 
-GUARDED = (b"metrics", b"config")
+GUARDED = (b"metrics", b"status", b"config")
 
 
 def admin_address(server: Server) -> tuple[str, int]:
@@ -148,6 +152,90 @@ def test_a_drain_can_be_watched_at_the_admin_listener(start: Callable[[str], Lab
         client.close()
         assert lab.server.wait() == 0
         assert watcher.ended()
+
+
+HTML = b"Accept: text/html,application/xhtml+xml,*/*;q=0.8"
+EVENTS = b"Accept: text/event-stream"
+
+
+def watch(client: Client, events: int = 1) -> bytes:
+    """All that came until so many events have begun."""
+    for _ in range(events):
+        client.read_until(b"data: ")
+    return bytes(client.received)
+
+
+@rule("operations.status")
+def test_status_counts_what_was_forwarded_and_names_what_failed(start: Callable[[str], Lab]) -> None:
+    dead = '[downstreams.dead]\nprefix = "/dead"\nurl = "http://127.0.0.1:1"\n'
+    lab = start(f'[downstreams.a]\nurl = "http://$ORIGIN"\n{dead}')
+    for target in (b"/x", b"/y", b"/dead/secret?token=hunter2"):
+        lab.ask(get(target))
+    response = lab.ask(get(b"/-/status"))
+    assert response.one(b"content-type") == b"application/json"
+    shown = json.loads(response.body)
+    found = {downstream["name"]: downstream for downstream in shown["downstreams"]}
+    assert found["a"]["requests"] == {"2xx": 2}
+    assert found["a"]["latency"]["total"]["count"] == 2
+    assert 0 < found["a"]["latency"]["total"]["p50"] <= found["a"]["latency"]["total"]["p99"]
+    assert found["dead"]["requests"] == {"5xx": 1}
+    assert found["dead"]["errors"] == {"connection-refused": 1}
+    assert found["dead"]["addresses"][0]["url"] == "http://127.0.0.1:1"
+    (recent,) = shown["recent_errors"]
+    assert (recent["kind"], recent["status"], recent["downstream"]) == ("connection-refused", 502, "dead")
+    for accept in (b"Accept: */*", HTML, EVENTS):
+        client = lab.send(get(b"/-/status", accept))
+        client.read_until(b"since the start" if accept != b"Accept: */*" else b"request_id")
+        assert b"hunter2" not in client.received
+        assert b"secret" not in client.received
+
+
+@rule("operations.status")
+def test_the_status_page_needs_nothing_and_runs_nothing_but_its_own(proxy: Lab) -> None:
+    response = proxy.ask(get(b"/-/status", HTML))
+    text = response.body.decode()
+    assert response.one(b"content-type") == b"text/html; charset=utf-8"
+    assert response.one(b"cache-control") == b"no-store"
+    assert response.one(b"vary") == b"Accept"
+    policy = (response.one(b"content-security-policy") or b"").decode()
+    assert policy.startswith("default-src 'none'; ")
+    assert "unsafe" not in policy
+    for tag in ("style", "script"):
+        (inside,) = re.findall(rf"<{tag}>(.*?)</{tag}>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert not re.findall(r"""(?:src|href|action)=["'](?!data:,|metrics|config)""", text)
+    assert not re.findall(r"""\s(?:style|on\w+)=""", text)
+    assert proxy.ask(get(b"/-/status", HTML, method=b"HEAD")).body == b""
+
+
+@rule("operations.status")
+def test_events_come_until_the_process_drains(start: Callable[[str], Lab]) -> None:
+    lab = start("[timeouts]\nshutdown_delay = 1\n")
+    client = lab.send(get(b"/-/status", EVENTS))
+    received = watch(client, 2)
+    assert b"\r\nContent-Type: text/event-stream" in received
+    assert b"<main>" in received
+    lab.server.signal(signal.SIGTERM)
+    assert b">draining<" in client.read_to_end()
+    assert lab.server.wait() == 0
+    assert "client-gone" not in lab.server.log()
+
+
+@rule("operations.status")
+def test_a_viewer_too_many_gets_one_event_and_comes_again(start: Callable[[str], Lab]) -> None:
+    lab = start("")
+    for _ in range(16):
+        watch(lab.send(get(b"/-/status", EVENTS)))
+    crowded = lab.ask(get(b"/-/status", EVENTS)).body
+    assert crowded.startswith(b"retry: 5000\n\ndata: ")
+    assert crowded.count(b"data: ") == 1
+    lab.clients[0].close()
+    deadline = time.monotonic() + 5
+    while not lab.ask(get(b"/-/status")).body.count(b'"viewers": 15'):
+        assert time.monotonic() < deadline, "a viewer that has left keeps its place"
+    watch(lab.send(get(b"/-/status", EVENTS)), 2)
+    assert b"client-gone" not in lab.ask(get(b"/-/metrics")).body, "who has seen enough is no error"
 
 
 @rule("operations.admin-config")

@@ -82,6 +82,15 @@ CHAPTER = Chapter(
             capability="settings",
         ),
         Rule(
+            "operations.status",
+            MUST,
+            "`status` under the admin prefix is JSON, for browsers one HTML page that needs nothing from "
+            "elsewhere and runs nothing but its own script, and for its EventSource a stream of events that "
+            "ends when the process drains.",
+            "Content Security Policy 3; HTML 9.2",
+            capability="admin",
+        ),
+        Rule(
             "operations.drain",
             MUST,
             "On SIGTERM no new connection is accepted, requests in progress end whole, and the process "
