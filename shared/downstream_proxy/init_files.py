@@ -198,6 +198,8 @@ def _in_homes(found: Portable) -> bool:
 def _extras(settings: Settings) -> str:
     """The optional parts the settings need, as pip writes them."""
     extras = ["fastapi"] if settings.backend == "fastapi" else []
+    extras += ["otel"] if settings.tracing else []
+    extras += ["redis"] if any(one.rate_limits for one in settings.downstreams.values()) else []
     return f"[{','.join(extras)}]" if extras else ""
 
 

@@ -59,20 +59,23 @@ def _tables(
     for name, field in table["properties"].items():
         if reference := _below(field):
             inside = f"{title}.{name}".lstrip(".")
-            inside += "" if "$ref" in field else ".NAME"
+            if "items" in field:
+                inside = f"[{inside}]"
+            elif "$ref" not in field:
+                inside += ".NAME"
             yield from _tables(document, document["$defs"][reference], inside)
 
 
 def _below(field: dict[str, Any]) -> str:
-    """The name of the table a key holds, or of those in the table of tables it holds."""
-    inner = field.get("additionalProperties")
+    """The name of the table a key holds, or of those in the table or list of tables it holds."""
+    inner = field.get("additionalProperties") or field.get("items")
     reference = field.get("$ref") or (inner.get("$ref") if isinstance(inner, dict) else None)
     return str(reference).rpartition("/")[2] if reference else ""
 
 
 def _row(name: str, field: dict[str, Any]) -> str:
     meaning = str(field.get("description", ""))
-    unit, default = "", ""
+    unit, default = "", "none" if "default" in field else "has to be given"
     if tail := _TAIL.search(meaning):
         meaning, unit, default = meaning[: tail.start()], tail["unit"] or "", f"`{tail['default']}`"
     if field.get("type") == "boolean":

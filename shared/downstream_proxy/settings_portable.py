@@ -45,13 +45,14 @@ def portable(settings: Settings, changes: Mapping[str, Any], folder: str | None 
     def taken(path: KeyPath, value: Any, is_file: bool) -> Any:
         if isinstance(value, tuple):
             return tuple(taken(path, item, is_file) for item in value)
+        if isinstance(value, BaseModel):
+            return _changed(value, path, taken)
         if not isinstance(value, str):
             return value
         kind, _, rest = value.partition(":")
-        in_rules = len(path) > 4 and path[0] == "downstreams"
-        if in_rules and kind == "env":
+        if kind == "env":
             found.variables.append(rest)
-        elif is_file or (in_rules and kind == "file"):
+        elif is_file or kind == "file":
             name = _register(Path(value if is_file else rest), found.files)
             if folder is not None:
                 return f"{folder}/{name}" if is_file else f"file:{folder}/{name}"

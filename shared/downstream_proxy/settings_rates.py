@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from .settings_table import Table, option
-from .settings_types import Seconds
+from .settings_types import Seconds, Spelling
 
 _RATE = re.compile(
     r"\s*[1-9]\d{0,8}\s*(?:/|per)\s*(?:[1-9]\d{0,4}\s*)?(?:second|minute|hour|day)s?\s*", re.ASCII
@@ -50,7 +50,12 @@ def _one_or_more(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-Rates = Annotated[tuple[str, ...], BeforeValidator(_one_or_more), AfterValidator(_check_rates)]
+Rates = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_one_or_more),
+    AfterValidator(_check_rates),
+    Spelling({"type": "string"}),
+]
 
 
 class RateLimit(Table):

@@ -70,6 +70,9 @@ def masked(path: KeyPath, value: Any) -> Any:
     `file:` references are no secrets."""
     if isinstance(value, tuple):
         return tuple(masked(path, item) for item in value)
+    if isinstance(value, BaseModel):
+        fields = ((name, getattr(value, name)) for name in type(value).model_fields)
+        return {name: masked((*path, name), item) for name, item in fields if item is not None}
     if not isinstance(value, str) or value.startswith(("env:", "file:")):
         return value
     in_rules = len(path) >= 5 and path[-3] in ("request_headers", "response_headers")

@@ -27,11 +27,14 @@ shutdown_delay = 1.5
 [admin]
 prefix = "/.proxy/"
 listen = "127.0.0.1:9200"
+[rate_limits]
+storage = "env:REDIS_URL"
 [downstreams.api]
 url = "http://api:1"
 prefix = "/api"
 pool = { max_connections = 10 }
 request_headers.set = { X-Api-Key = "env:API_KEY", Authorization = "file:secrets/token" }
+rate_limits = [{ limits = ["100/minute", "5/second"] }, { limits = "9/day", key = "header:X-Api-Key" }]
 [downstreams.site]
 url = "https://site"
 pool = { max_connections = 30 }
@@ -44,6 +47,7 @@ def _here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "DOWNSTREAM_PROXY_CONFIG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("API_KEY", "hunter2")
+    monkeypatch.setenv("REDIS_URL", "redis://:hunter4@redis:6379/0")
     monkeypatch.chdir(tmp_path)
     for name in ("cert.pem", "certs/cert.pem", "secrets/token"):
         Path(name).parent.mkdir(exist_ok=True)
@@ -89,6 +93,13 @@ def test_inside_a_container_paths_and_addresses_are_the_containers() -> None:
     assert "workers = 3" in made("container")["proxy.toml"]
 
 
+def test_the_container_has_the_optional_parts_that_the_settings_need() -> None:
+    assert 'whl[redis]"' in made("container")["Containerfile"]
+    assert 'whl"' in made("container", Settings(downstream="http://h:1"))["Containerfile"]
+    settings = Settings(downstream="http://h:1", backend="fastapi", tracing=True)
+    assert 'whl[fastapi,otel]"' in made("container", settings)["Containerfile"]
+
+
 def test_kubernetes_gives_the_process_the_time_it_asks_for() -> None:
     found = documents(made("kubernetes"))
     pod = found["Deployment"]["spec"]["template"]["spec"]
@@ -106,8 +117,10 @@ def test_kubernetes_takes_secrets_from_secrets() -> None:
     found = documents(made("kubernetes"))
     pod = found["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
-    reference = {"secretKeyRef": {"name": "downstream-proxy", "key": "API_KEY"}}
-    assert container["env"] == [{"name": "API_KEY", "valueFrom": reference}]
+    assert container["env"] == [
+        {"name": name, "valueFrom": {"secretKeyRef": {"name": "downstream-proxy", "key": name}}}
+        for name in ("API_KEY", "REDIS_URL")
+    ]
     assert {volume["name"] for volume in pod["volumes"]} == {"config", "files"}
     assert {mount["name"] for mount in container["volumeMounts"]} == {"config", "files"}
 
@@ -192,6 +205,7 @@ def test_texts_are_joined_with_their_names() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_examples_in_deploy_are_what_init_makes(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT / "deploy")
+    monkeypatch.setenv("RATE_LIMIT_STORAGE", "memory://")
     texts = init(kind, load({}, "proxy.toml").settings, "/opt/downstream-proxy/bin/downstream-proxy", None)
     for name, text in texts.items():
         assert (ROOT / "deploy" / kind / name).read_text() == text, f"run deploy/make: {kind}/{name}"

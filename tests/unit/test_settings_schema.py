@@ -92,4 +92,5 @@ def test_every_setting_says_what_it_means_and_what_it_is_by_default() -> None:
     for table in tables:
         for name, field in table["properties"].items():
             if "$ref" not in field:
-                assert "default" in field.get("description", ""), name
+                told = "default" in field.get("description", "") or name in table.get("required", ())
+                assert told, name
