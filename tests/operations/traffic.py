@@ -157,7 +157,8 @@ async def _busy(traffic: Traffic, rng: random.Random) -> None:
 
 
 async def _seldom(traffic: Traffic, rng: random.Random) -> None:
-    await traffic.kept("GET, kept connection, pauses", lambda: rng.uniform(0.1, 4.0), _get, b"ok")
+    """Pauses shorter than `timeouts.shutdown_idle`: behind longer ones a request may cross a close."""
+    await traffic.kept("GET, kept connection, pauses", lambda: rng.uniform(0.1, 1.8), _get, b"ok")
 
 
 async def _posts(traffic: Traffic, rng: random.Random) -> None:
