@@ -30,6 +30,9 @@ window = "{window}"
 """
 
 
+Start = Callable[..., list[Server]]
+
+
 class Redis:
     """A redis-server of Debian's on a Unix socket in a folder of its own."""
 
@@ -77,15 +80,13 @@ def redis(tmp_path: Path) -> Iterator[Redis]:
 
 
 @pytest.fixture
-def two(
-    backend: Backend, origin: Origin, redis: Redis, tmp_path: Path
-) -> Iterator[Callable[[str, str], list[Server]]]:
-    """Two proxies with the same settings and the same Redis."""
+def proxies(backend: Backend, origin: Origin, redis: Redis, tmp_path: Path) -> Iterator[Start]:
+    """Call it to start proxies with the same settings and the same Redis."""
     servers: list[Server] = []
 
-    def begin(outage: str, window: str = "moving") -> list[Server]:
+    def begin(number: int, outage: str, window: str = "moving") -> list[Server]:
         text = SETTINGS.format(socket=redis.socket, outage=outage, window=window)
-        servers.extend(backend.start(text, origin, tmp_path) for _ in range(2))
+        servers.extend(backend.start(text, origin, tmp_path) for _ in range(number))
         return servers
 
     yield begin
@@ -111,10 +112,8 @@ def metric(server: Server, name: str) -> float:
 
 
 @pytest.mark.parametrize("window", ["moving", "fixed"])
-def test_two_proxies_share_one_count(
-    two: Callable[[str, str], list[Server]], redis: Redis, window: str
-) -> None:
-    one, other = two("open", window)
+def test_two_proxies_share_one_count(proxies: Start, redis: Redis, window: str) -> None:
+    one, other = proxies(2, "open", window)
     assert [ask(server)[0] for server in (one, other, one)] == [200, 200, 200]
     status, headers = ask(other)
     assert status == 429
@@ -127,9 +126,9 @@ def test_two_proxies_share_one_count(
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "hanging"])
 @pytest.mark.parametrize(("outage", "status"), [("open", 200), ("closed", 503)])
 def test_outage_opens_or_closes_as_configured_and_is_seen(
-    two: Callable[[str], list[Server]], redis: Redis, outage: str, status: int, how: signal.Signals
+    proxies: Start, redis: Redis, outage: str, status: int, how: signal.Signals
 ) -> None:
-    one, _ = two(outage)
+    (one,) = proxies(1, outage)
     assert ask(one)[0] == 200
     assert metric(one, "downstream_proxy_rate_limit_storage_up") == 1
     redis.process.send_signal(how)
