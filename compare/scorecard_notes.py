@@ -22,7 +22,11 @@ to pass everything on. What takes settings that only our backends have is skippe
 
 A server that is not ours is judged by what the standards leave it: another status for a refusal, or
 closing without one, field names in lower case, bad bytes replaced where an RFC offers that, HTTP/1.0
-passed on."""
+passed on.
+
+**Where ours falls short.** The contract has no rule for two things that RFC 9110 asks of whoever forwards, as
+it decided otherwise: 102 and 103 are dropped and not passed on (15.2), and a missing Date is not added
+(6.6.1). Servers that do these are ahead of ours there, and no figure below shows it."""
 
 NOTES: dict[str, tuple[str, ...]] = {
     "aiohttp": (

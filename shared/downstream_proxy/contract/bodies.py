@@ -79,7 +79,8 @@ CHAPTER = Chapter(
             "RFC 9110 15.2, RFC 8297",
             decision=(
                 "100 is passed on only to a client that waits for it; 102, 103 and others are dropped: few "
-                "clients read them, and HTTP/1.1 clients exist that mistake them for the answer."
+                "clients read them, and HTTP/1.1 clients exist that mistake them for the answer. "
+                "RFC 9110 15.2 would have a proxy forward them."
             ),
         ),
         Rule(

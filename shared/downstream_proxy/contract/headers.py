@@ -262,8 +262,8 @@ CHAPTER = Chapter(
             "Server, Date and Content-Type of the downstream reach the client as they are; absent ones are "
             "not invented.",
             "RFC 9110 10.2.4, 6.6.1, 8.3",
-            decision="Date too: RFC 9110 6.6.1 asks it of origin servers and of recipients that cache; this "
-            "proxy is neither.",
+            decision="A missing Date stays missing, though RFC 9110 6.6.1 asks a recipient that forwards to "
+            "add one: only the origin knows when the answer was made, and a cache behind takes its own time.",
             basis=RFC_SHOULD,
         ),
         Rule(
