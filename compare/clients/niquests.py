@@ -1,9 +1,7 @@
 """niquests.AsyncSession.
 
-Settings: one session for the application with the proxy's own pool size, no retries, HTTP/3 off (and HTTP/2,
-unless it is what is measured), incoming cookies refused, `trust_env` off, no fields of its own, redirects
-not followed, the answer streamed by `iter_raw`. Fields are read from `raw`: its own view joins repeated
-ones. Bodies go in chunks: with Content-Length given, it would send both framings.
+Settings: one session of the proxy's pool size, no retries, HTTP/3, cookies, environment or redirects. Fields
+come from `raw`: its view joins repeated ones. Bodies go in chunks: with a length it would send both framings.
 """
 
 from __future__ import annotations
