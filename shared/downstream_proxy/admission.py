@@ -7,7 +7,7 @@ refused at once.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict
 
 from .errors import ErrorKind, ProxyError
 
@@ -20,7 +20,8 @@ class Admission:
         self.places = places
         self._queue = queue
         self._patience = patience
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._waiters: OrderedDict[asyncio.Future[None], float] = OrderedDict()
+        self._timer: asyncio.TimerHandle | None = None
         self.in_use = 0
 
     @property
@@ -43,8 +44,10 @@ class Admission:
             raise ProxyError(ErrorKind.QUEUE_FULL)
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._waiters.append(waiter)
-        timer = loop.call_later(self._patience, _give_up, waiter)
+        self._waiters[waiter] = until = loop.time() + self._patience
+        if self._timer is None:
+            # All are equally patient, so the first in the queue is always the first to give up.
+            self._timer = loop.call_at(until, self._look, loop)
         try:
             await waiter
         except BaseException:
@@ -52,15 +55,13 @@ class Admission:
                 # The place came in the same moment as the cancellation: hand it on.
                 self.leave()
             else:
-                self._discard(waiter)
+                self._waiters.pop(waiter, None)
             raise
-        finally:
-            timer.cancel()
 
     def leave(self) -> None:
         """Give a place back: to the first who still waits, else to nobody."""
         while self._waiters:
-            waiter = self._waiters.popleft()
+            waiter, _ = self._waiters.popitem(last=False)
             if not waiter.done():
                 waiter.set_result(None)
                 return
@@ -73,14 +74,15 @@ class Admission:
                 waiter.set_exception(ProxyError(kind))
         self._waiters.clear()
 
-    def _discard(self, waiter: asyncio.Future[None]) -> None:
-        try:
-            self._waiters.remove(waiter)
-        except ValueError:
-            # leave() had taken it out already.
-            return
-
-
-def _give_up(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(ProxyError(ErrorKind.QUEUE_TIMEOUT))
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse those whose patience has ended, and come back for the next."""
+        self._timer = None
+        now = loop.time()
+        while self._waiters:
+            waiter, until = next(iter(self._waiters.items()))
+            if until > now:
+                self._timer = loop.call_at(until, self._look, loop)
+                return
+            del self._waiters[waiter]
+            if not waiter.done():
+                waiter.set_exception(ProxyError(ErrorKind.QUEUE_TIMEOUT))
