@@ -14,8 +14,7 @@ from .lifespan import lifespan
 def create_app(
     settings: Settings | None = None, make_downstream: DownstreamFactory | None = None
 ) -> web.Application:
-    """An application that proxies every path; routes added to it before it starts do not come first, so mount
-    it below your own application or add them with a middleware.
+    """An application that proxies every path that no route added to it matches.
 
     settings: None reads them from the environment. make_downstream: another client library behind the
     Downstream seam; None for ours. Raises pydantic.ValidationError when they do not fit.

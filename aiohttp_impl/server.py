@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiohttp import web
 from downstream_proxy.admin_listener import admin_listener
@@ -27,15 +27,19 @@ async def serve(
     admin: Sequence[socket.socket] = (),
     make_downstream: DownstreamFactory | None = None,
     runtime: Runtime | None = None,
+    extend: Callable[[web.Application], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
 
     admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
     another client library behind the Downstream seam; None for ours. runtime: where a reload's settings come
-    from, and who is told; None for one without surroundings.
+    from, and who is told; None for one without surroundings. extend: adds routes and middlewares of your own
+    to the application before it starts; what they do not answer is forwarded.
     """
     with Signals().installed() as signals:
         app = create_app(settings, make_downstream)
+        if extend is not None:
+            extend(app)
         await _serve(app, settings, sockets, admin, signals, runtime or Runtime(settings))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvicorn
@@ -47,15 +47,19 @@ async def serve(
     admin: Sequence[socket.socket] = (),
     make_downstream: DownstreamFactory | None = None,
     runtime: Runtime | None = None,
+    extend: Callable[[FastAPI], None] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain (see downstream_proxy.lifecycle).
 
     admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
     another client library behind the Downstream seam; None for ours. runtime: where a reload's settings come
-    from, and who is told; None for one without surroundings.
+    from, and who is told; None for one without surroundings. extend: adds routes and middlewares of your own
+    to the application before it starts; what they do not answer is forwarded.
     """
     with Signals().installed() as signals:
         app = create_app(settings, make_downstream)
+        if extend is not None:
+            extend(app)
         await _serve(app, settings, sockets, admin, signals, runtime or Runtime(settings))
 
 
