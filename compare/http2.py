@@ -130,7 +130,8 @@ async def _wreq(url: str) -> str:
     import wreq
 
     response = await wreq.Client(tls_verify=False).get(url)
-    return await response.text()
+    text: str = await response.text()
+    return text
 
 
 async def _primp(url: str) -> str:
