@@ -261,8 +261,9 @@ async def test_opening_ends_the_wait_for_a_place() -> None:
         with pytest.raises(ProxyError) as raised:
             await attempt
         assert raised.value.kind is ErrorKind.CIRCUIT_OPEN
-    assert not admission.try_enter()
     assert (admission.in_use, admission.waiting) == (1, 0)
+    admission.leave()
+    assert not admission.try_enter(), "there is a place, and nothing to do with it"
 
 
 async def test_breaker_opens_when_no_address_is_left_and_tries_when_one_is_back() -> None:

@@ -119,6 +119,16 @@ def test_as_many_probes_as_told_must_succeed() -> None:
     assert lab.breaker.closed
 
 
+def test_probes_may_follow_one_another() -> None:
+    lab = Lab(probes=2)
+    lab.open()
+    lab.now += 5
+    lab.exchange(True)
+    assert lab.breaker.status().state == "half-open"
+    lab.exchange(True)
+    assert lab.breaker.closed
+
+
 def test_probe_that_told_nothing_gives_its_place_back() -> None:
     lab = Lab()
     lab.open()

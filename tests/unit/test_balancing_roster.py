@@ -245,6 +245,9 @@ def test_checks_shorten_a_later_time_out_when_they_failed_in_it() -> None:
         assert lab.states()[0] == "ejected"
         lab.check(0)
         assert lab.states()[0] == "healthy"
+    lab.fail(0, 3)
+    lab.check(0, times=20)
+    assert lab.states()[0] == "ejected", "a check that failed in an earlier one says nothing of this one"
 
 
 def test_checks_that_pass_all_the_while_shorten_the_first_time_out_only() -> None:
