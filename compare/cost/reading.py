@@ -24,6 +24,8 @@ ENOUGH_FOR_P999 = 1000
 KEPT = 0.95
 #: What two equal things differ at least on a machine that nobody has silenced.
 LEAST_NOISE = 0.03
+#: Without a second round nobody knows the range of a figure.
+ONE_ROUND_NOISE = 0.15
 
 
 def cpu(sample: Sample) -> float | None:
@@ -87,7 +89,8 @@ def noise(results: Results, read: Read = cpu) -> float:
         for point in points
         if (ratios := ratio(results, point, CONTROL, read))
     ]
-    return max(LEAST_NOISE, statistics.median(found)) if found else LEAST_NOISE
+    once = len({sample.round for sample in results.samples}) < 2
+    return max(ONE_ROUND_NOISE if once else LEAST_NOISE, statistics.median(found) if found else 0.0)
 
 
 def _by_round(samples: Iterable[Sample], point: str, subject: str, read: Read) -> dict[int, float]:

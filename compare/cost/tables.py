@@ -133,6 +133,12 @@ def notes(results: Results) -> list[str]:
     environment, found = results.environment, []
     if environment.get("proxy_cores") == environment.get("load_cores"):
         found.append("one core for all: subjects compete with generator and origin, so no figure is sound")
+    there = measured(results)
+    if absent := [title(point) for point in results.settings.get("points", ()) if point not in there]:
+        found.append(f"points of the plan that were not measured: {', '.join(absent)}")
+    rounds = {sample.round for sample in results.samples}
+    if len(rounds) == 1:
+        found.append("one round only: ratios have no range, so small differences mean nothing")
     counted = [sample for sample in results.samples if not sample.error]
     disturbed = [sample for sample in counted if sample.disturbed]
     if disturbed:

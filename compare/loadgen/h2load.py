@@ -92,7 +92,7 @@ def parse_log(lines: Iterable[str], plan: Schedule) -> OpenResult:
         raise ValueError("h2load wrote no log")
     first = rows[0][0] + plan.warm * 1e6
     counted = [row for row in rows if row[0] >= first]
-    good = [latency / 1000 for _, status, latency in counted if 200 <= status < 400]
+    good = [latency / 1000 for _, status, latency in counted if _answered(status)]
     if len(good) < 2:
         raise ValueError("h2load had no successful request")
     span = (counted[-1][0] - counted[0][0]) / 1e6
@@ -106,6 +106,12 @@ def parse_log(lines: Iterable[str], plan: Schedule) -> OpenResult:
         added=added / len(ordered),
         latency_ms={name: round(percentile(ordered, share), 4) for name, share in shares.items()},
     )
+
+
+def _answered(status: int) -> bool:
+    # 0 is an answer whose status line has no reason phrase: h2load then never sees the status. A failure is
+    # -1.
+    return status == 0 or 200 <= status < 400
 
 
 def run(

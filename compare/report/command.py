@@ -78,7 +78,7 @@ def document(evidence: Evidence) -> str:
         if name.startswith("chart_"):
             chart = name.removeprefix("chart_")
             return _picture(chart) if chart in charts else "Not measured yet."
-        return SECTIONS[name](evidence).rstrip()
+        return SECTIONS[name](evidence) if name == "extent" else SECTIONS[name](evidence).rstrip()
 
     template = Path(__file__).with_name("template.md").read_text()
     return _PLACE.sub(fill, template)

@@ -41,12 +41,22 @@ def decision(evidence: Evidence) -> str:
 
 
 def _take(found: Answer) -> str:
+    if _unmeasured(found):
+        return "not measured yet"
     if not found.rows:
         return "nobody who was measured"
     return " or ".join(f"**{name}**" for name in found.taken)
 
 
+def _unmeasured(found: Answer) -> bool:
+    """True when the run did not get to the point at all."""
+    told = set(found.refused.values())
+    return not found.rows and any(f"{point}: {UNKNOWN}" in told for point in found.points)
+
+
 def _because(found: Answer) -> str:
+    if _unmeasured(found):
+        return f"this run has no {' or '.join(cost_tables.title(point) for point in found.points)}"
     if not found.rows:
         told = [f"{name}: {reason.partition(' (')[0]}" for name, reason in list(found.refused.items())[:3]]
         return "; ".join([*told, *(["..."] if len(found.refused) > 3 else [])])
@@ -244,6 +254,18 @@ def _versions(results: Results) -> str:
     )
 
 
+def extent(results: Results) -> str:
+    """A paragraph that says how much of the plan this run is; nothing when it is all of it."""
+    rounds, planned = len({sample.round for sample in results.samples}), results.settings.get("rounds", 1)
+    points, wanted = len(cost_tables.measured(results)), len(results.settings.get("points", ()))
+    if rounds >= planned and points >= wanted:
+        return ""
+    return (
+        f"**This is a part of the plan**: {points} of {wanted} points, {rounds} of {planned} rounds. "
+        "`python3 run.py compare` measures the rest, `compare --report` then writes this page anew.\n\n"
+    )
+
+
 def checks(results: Results) -> str:
     """The self-check's lines."""
     found = cost_tables.notes(results)
@@ -254,6 +276,7 @@ def checks(results: Results) -> str:
 
 
 SECTIONS: dict[str, Callable[[Evidence], str]] = {
+    "extent": lambda evidence: extent(evidence.cost),
     "decision": decision,
     "losses": losses,
     "cost": cost,

@@ -100,3 +100,12 @@ def test_log_without_a_success_is_an_error(lines: list[str], words: str) -> None
 def test_pinned_command_names_this_process_and_the_cores() -> None:
     command = pinned(["wrk", "-t1"], {3, 1})
     assert command[-4:] == [str(os.getpid()), "1,3", "wrk", "-t1"]
+
+
+def test_h2load_logs_no_status_for_an_answer_without_a_reason_phrase() -> None:
+    plan = h2load.schedule(100, 1)
+    lines = [
+        f"{1_000_000 + index * 200_000}\t{status}\t900" for index, status in enumerate((200, 0, 0, 0, 0, -1))
+    ]
+    result = h2load.parse_log(lines, plan)
+    assert result.failed == 1
