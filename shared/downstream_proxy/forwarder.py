@@ -29,7 +29,8 @@ from .downstream import DownstreamResponse
 from .errors import LEFT, ErrorKind, ProxyError, meaning
 from .extras import Extras
 from .http1.response_body import ResponseBody
-from .http1.response_writer import ResponseWriter
+from .http1.response_head import ResponseHead
+from .http1.response_writer import ResponseWriter, interim_head
 from .message import HeaderPairs, IncomingRequest, OutgoingRequest, ResponseSink
 from .problem import problem
 from .route import DownstreamFactory, Route
@@ -210,6 +211,7 @@ class Forwarding:
             upgrade,
             request.send_continue,
             self._relay_at_once if self._writer is not None and route.delivery == "stream" else None,
+            self._relay_interim if request.minor else None,
         )
 
     def _take_head(self, route: Route, response: DownstreamResponse) -> None:
@@ -221,6 +223,13 @@ class Forwarding:
         self.headers = route.response_fields(response.headers, response.connection, told, self.request_id)
         if self._extras is not None and self._outgoing is not None:
             self._extras.answered(self.headers, self._outgoing, self._began)
+
+    def _relay_interim(self, head: ResponseHead) -> None:
+        """A 1xx crosses the proxy as it comes, but not to a client that does not know it (RFC 9110, section
+        15.2)."""
+        assert self._route is not None
+        fields = self._route.response_fields(head.headers, head.connection, None, b"")
+        self.request.send_interim(interim_head(head.status, head.reason, fields))
 
     def _relay_at_once(self, response: DownstreamResponse) -> None:
         """Steps 5 and 6 in the moment the head is there: content goes from the buffer that it is received in

@@ -14,6 +14,7 @@ from .timing import Waits
 
 if TYPE_CHECKING:
     from .downstream import DownstreamResponse
+    from .http1.response_head import ResponseHead
 
 HeaderPairs: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -48,6 +49,10 @@ def _no_continue() -> None:
     """The client waits for no 100 (Continue)."""
 
 
+def _no_interim(head: bytes) -> None:
+    """The server knows no way to send a 1xx."""
+
+
 @dataclass(slots=True)
 class IncomingRequest:
     """A request as the client sent it; never changed on its way.
@@ -55,7 +60,8 @@ class IncomingRequest:
     target: origin-form, byte-exact. headers: as received. body: None when the request has none.
     content_length: declared length in bytes, None for a chunked body. minor: 1 for HTTP/1.1, 0 for HTTP/1.0.
     peer: address of the connection's other end, "" for a Unix socket. expects_continue: the client waits for
-    100 (Continue) before it sends its body, and `send_continue` sends it.
+    100 (Continue) before it sends its body, and `send_continue` sends it. send_interim: sends the head of
+    another 1xx.
     """
 
     method: bytes
@@ -70,6 +76,7 @@ class IncomingRequest:
     expects_continue: bool = False
     upgrade: bytes = b""
     send_continue: Callable[[], None] = field(default=_no_continue)
+    send_interim: Callable[[bytes], None] = field(default=_no_interim)
 
 
 @dataclass(slots=True)
@@ -78,7 +85,7 @@ class OutgoingRequest:
     first.
 
     on_head: told of the answer before the first byte of its content, so that it can be relayed as it comes; a
-    client library that cannot do that leaves it alone.
+    client library that cannot do that leaves it alone. on_interim: told of each 1xx but 100 and 101.
 
     tried, elsewhere: kept by a downstream with several addresses; the numbers of those where the request has
     failed, and whether another is in service.
@@ -97,6 +104,7 @@ class OutgoingRequest:
     upgrade: bytes = b""
     send_continue: Callable[[], None] = field(default=_no_continue)
     on_head: Callable[[DownstreamResponse], None] | None = None
+    on_interim: Callable[[ResponseHead], None] | None = None
     tried: tuple[int, ...] = ()
     elsewhere: bool = False
     connect: float = 0.0

@@ -214,9 +214,11 @@ class WireExchange:
 
     # --- ResponseEvents
 
-    def interim(self, status: int) -> None:
-        if status == 100:
+    def interim(self, head: ResponseHead) -> None:
+        if head.status == 100:
             self._start_pump()
+        elif self._request.on_interim is not None:
+            self._request.on_interim(head)
 
     def head_received(self, head: ResponseHead) -> None:
         self._connection.deadline.start(self._timeouts.read_idle)
@@ -332,7 +334,7 @@ class WireExchange:
         ):
             self._pump.cancel()
         # What refers to this exchange goes, so that it is freed now and not by the garbage collector.
-        self._request.on_head = None
+        self._request.on_head = self._request.on_interim = None
         self.body.detach()
         self.reader.detach()
         connection = self._connection

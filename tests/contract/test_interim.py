@@ -91,6 +91,33 @@ def test_interim_answers_do_not_disturb_the_final_one(proxy: Lab, interim: bytes
     assert client.send(get(b"/y")).read_response().status == 200
 
 
+@rule("bodies.interim-forwarded")
+def test_early_hints_come_before_the_answer_does(proxy: Lab) -> None:
+    gate = proxy.origin.gate()
+
+    async def handler(conn: Connection, request: Request) -> None:
+        hints = b"Link: </a>\r\nLink: </b>\r\nConnection: x-hop\r\nX-Hop: 1\r\nKeep-Alive: timeout=5\r\n"
+        await conn.send(b"HTTP/1.1 103 Early Hints\r\n" + hints + b"\r\n")
+        await gate.wait()
+        await conn.send(ok(b"hello"))
+
+    proxy.origin.script("/x", handler)
+    client = proxy.send(get(b"/x"))
+    head = client.read_until(b"\r\n\r\n")
+    assert head == b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\nLink: </b>\r\n\r\n"
+    gate.open()
+    assert client.read_response().body == b"hello"
+    assert client.send(get(b"/y")).read_response().status == 200
+
+
+@rule("bodies.interim-forwarded")
+def test_100_that_nobody_waits_for_is_not_passed_on(proxy: Lab) -> None:
+    proxy.origin.script("/x", reply(b"HTTP/1.1 100 Continue\r\n\r\n" + ok(b"hello")))
+    response = proxy.ask(get(b"/x"))
+    assert response.body == b"hello"
+    assert not response.interim
+
+
 @rule("bodies.interim-survived")
 @own
 def test_flood_of_interim_answers_is_bounded(proxy: Lab) -> None:

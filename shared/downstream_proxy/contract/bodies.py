@@ -77,11 +77,13 @@ CHAPTER = Chapter(
             "Interim responses before the final one do not disturb it, however many come up to a bound; a "
             "flood ends with 502.",
             "RFC 9110 15.2, RFC 8297",
-            decision=(
-                "100 is passed on only to a client that waits for it; 102, 103 and others are dropped: few "
-                "clients read them, and HTTP/1.1 clients exist that mistake them for the answer. "
-                "RFC 9110 15.2 would have a proxy forward them."
-            ),
+        ),
+        Rule(
+            "bodies.interim-forwarded",
+            MUST,
+            "A 102, 103 or other interim response crosses the proxy at once, without hop-by-hop and framing "
+            "fields; 100 only to a client that waits for it.",
+            "RFC 9110 15.2, RFC 8297",
         ),
         Rule(
             "bodies.early-answer",

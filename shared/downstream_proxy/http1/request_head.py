@@ -6,10 +6,11 @@ that are sent on later. Pure; knows no connection.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import ErrorKind, ProxyError
-from ..message import HeaderPairs
+from ..message import Body, HeaderPairs, IncomingRequest
 from .syntax import (
     ABSOLUTE_FORM,
     CONTENT_LENGTH,
@@ -76,6 +77,31 @@ class RequestHead:
     @property
     def has_body(self) -> bool:
         return self.chunked or bool(self.content_length)
+
+    def as_request(
+        self,
+        body: Body | None,
+        peer: str,
+        scheme: bytes,
+        send_continue: Callable[[], None],
+        send_interim: Callable[[bytes], None],
+    ) -> IncomingRequest:
+        """What the engine is asked to forward, with the connection that it came on."""
+        return IncomingRequest(
+            self.method,
+            self.target,
+            self.headers,
+            self.host,
+            self.minor,
+            body,
+            self.content_length,
+            peer,
+            scheme,
+            self.expects_continue,
+            self.upgrade,
+            send_continue,
+            send_interim,
+        )
 
 
 def malformed(detail: str) -> ProxyError:

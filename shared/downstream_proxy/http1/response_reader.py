@@ -24,7 +24,7 @@ MAX_INTERIM = 32
 class ResponseEvents(Protocol):
     """Who wants to know."""
 
-    def interim(self, status: int) -> None:
+    def interim(self, head: ResponseHead) -> None:
         """A 1xx other than 101 came."""
 
     def head_received(self, head: ResponseHead) -> None:
@@ -46,7 +46,7 @@ class ResponseEvents(Protocol):
 class _Nobody:
     """Does not want to know. Implements ResponseEvents."""
 
-    def interim(self, status: int) -> None: ...
+    def interim(self, head: ResponseHead) -> None: ...
     def head_received(self, head: ResponseHead) -> None: ...
     def answer_begun(self) -> None: ...
     def upgraded(self, head: ResponseHead, rest: bytes) -> None: ...
@@ -152,7 +152,7 @@ class ResponseReader:
             if self._interims > MAX_INTERIM:
                 self._fail(ProxyError(ErrorKind.MALFORMED_RESPONSE, "Too many interim responses"))
                 return
-            self._events.interim(head.status)
+            self._events.interim(head)
             if self.done:
                 return
         self._buffer = b""

@@ -186,6 +186,11 @@ class ResponseWriter:
             self._transport.close()
 
 
+def interim_head(status: int, reason: bytes, headers: HeaderPairs) -> bytes:
+    """A 1xx as it goes on the wire; it has neither content nor framing (RFC 9110, section 15.2)."""
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (status, reason, b"".join(b"%b: %b\r\n" % pair for pair in headers))
+
+
 def reset_on_close(transport: asyncio.BaseTransport) -> None:
     """Make the next close of this connection a TCP reset."""
     sock = transport.get_extra_info("socket")

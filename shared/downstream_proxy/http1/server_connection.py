@@ -216,20 +216,7 @@ class ServerConnection:
 
     def incoming(self, head: RequestHead, body: StreamReader | None) -> IncomingRequest:
         """The request in the engine's terms."""
-        return IncomingRequest(
-            head.method,
-            head.target,
-            head.headers,
-            head.host,
-            head.minor,
-            body,
-            head.content_length,
-            self.peer,
-            self.scheme,
-            head.expects_continue,
-            head.upgrade,
-            self.send_continue,
-        )
+        return head.as_request(body, self.peer, self.scheme, self.send_continue, self.send_interim)
 
     def writer(self, head: RequestHead) -> ResponseWriter:
         """What writes the response to this request."""
@@ -268,6 +255,11 @@ class ServerConnection:
             self._body_asked = True
             self._deadline.start(self._rules.body_idle)
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def send_interim(self, head: bytes) -> None:
+        """Send a 1xx to a client that awaits its answer."""
+        if self._state is State.ANSWERING:
+            self.output.send((head,))
 
     def refuse(self, error: ProxyError, data: bytes = b"") -> None:
         """Answer what never became a request, and give the connection up. data: what there is of it."""
