@@ -24,8 +24,8 @@ A server that is not ours is judged by what the standards leave it: another stat
 closing without one, field names in lower case, bad bytes replaced where an RFC offers that, HTTP/1.0
 passed on.
 
-**Where ours falls short.** The contract has no rule for one thing that RFC 9110 asks of whoever forwards, as it
-decided otherwise: a missing Date is not added (6.6.1). Servers that add it are ahead of ours there, and no
+**Where ours falls short.** The contract has no rule for one thing that RFC 9110 asks of whoever forwards, as
+it decided otherwise: a missing Date is not added (6.6.1). Servers that add it are ahead of ours there, and no
 figure below shows it. Interim responses have been passed on since (15.2); the cards below are from before."""
 
 NOTES: dict[str, tuple[str, ...]] = {
