@@ -46,6 +46,7 @@ class Succession:
     async def _retire(self, state: ProxyState) -> None:
         loop = asyncio.get_running_loop()
         began, states = loop.time(), state.process.states
+        await state.rest()
         while state.inflight:
             bound = states[-1].settings.timeouts.reload
             if bound is not None and loop.time() - began >= bound:

@@ -25,6 +25,7 @@ from .signals import ORDER_SIGNALS
 
 log = logging.getLogger("downstream_proxy.workers")
 
+_APART: Final = 0.05  # seconds between two stop signals to one worker
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 _HANDLED: Final = (*_STOP, *ORDER_SIGNALS, signal.SIGCHLD)
 _EARLY: Final = 1.0  # a worker that ends sooner failed to start; starting it again at once would spin
@@ -215,6 +216,9 @@ class Supervisor:
             if self._successor is not None:
                 self._successor.serves(False)
                 self._successor = None
+        else:
+            # Of two signals that follow at once a worker would see one: a pending signal is not queued again.
+            time.sleep(_APART)
         self._send(signal.SIGINT)
 
     def _send(self, number: signal.Signals) -> None:

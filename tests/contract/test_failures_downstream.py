@@ -239,10 +239,16 @@ def test_client_certificate_missed_after_the_handshake_is_a_bad_gateway(
 
 @rule("failures.one-table")
 def test_every_kind_has_a_case(backend: Backend) -> None:
-    """Three kinds need servers of their own, and have tests of their own beside the cases."""
+    """Some kinds need servers of their own, and have tests of their own beside the cases."""
     if backend.url is not None:
         pytest.skip("says nothing about the server")
-    apart = {Kind.FORBIDDEN, Kind.OVERLOADED, Kind.INTERNAL}
+    apart = {
+        Kind.FORBIDDEN,
+        Kind.INTERNAL,
+        Kind.OVERLOADED,
+        Kind.RATE_LIMITED,
+        Kind.RATE_LIMIT_UNAVAILABLE,
+    }
     cases = {case.kind for case in case.cases + test_failures_client.case.cases}
     assert cases | apart == set(Kind)
     assert not cases & apart
