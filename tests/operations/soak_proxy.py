@@ -1,0 +1,180 @@
+"""The proxy of the soak as its operator has it: started by `serve --config`, looked at from outside.
+
+It must not know what traffic it serves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from ..backends import HOOK, POISON, Server
+from ..reliability.bench import PAGE_KIB
+from ..reliability.caller import CutError, get, once
+from .running import Running
+from .soak_origins import SECRETS
+from .soak_settings import Site, settings
+
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"
+STARTS_WITHIN = 30.0
+
+
+class Proxy(Running):
+    """One that is running, whichever process is in charge."""
+
+    def __init__(self, server: Server, admin: tuple[str, int], collector: int, access_log: Path) -> None:
+        super().__init__(server)
+        self.admin = admin
+        self._collector = collector
+        self.access_log = access_log
+
+    def processes(self) -> list[int]:
+        return [self.pid, *self.workers()]
+
+    def rss(self) -> int:
+        """Resident memory of the workers together, in KiB; pages that they share count for each."""
+        pages = 0
+        for pid in self.workers():
+            try:
+                pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+            except OSError:
+                continue  # one that has just ended
+        return pages * PAGE_KIB
+
+    def descriptors(self) -> Counter[str]:
+        """Open descriptors of all processes by what they are, without sockets."""
+        kinds: Counter[str] = Counter()
+        for target in self._targets():
+            kind, _, inode = target.partition(":")
+            kinds[kind if inode else "file"] += 1
+        del kinds["socket"]
+        return kinds
+
+    def connections(self) -> set[str]:
+        """TCP connections of all processes, but for those to the collector, by inode."""
+        connected = set().union(*(_connections(pid, self._collector) for pid in self.processes()))
+        return connected & {target[8:-1] for target in self._targets() if target.startswith("socket:")}
+
+    def _targets(self) -> Iterator[str]:
+        for pid in self.processes():
+            for name in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    yield os.readlink(f"/proc/{pid}/fd/{name}")
+
+    async def gauges(self) -> dict[str, float]:
+        """What has to be 0 at rest, of all workers together."""
+        answer = await once(self.admin, get("/-/own/metrics", "Connection: close"))
+        assert answer.status == 200, answer
+        found: dict[str, float] = {}
+        for family in text_string_to_metric_families(answer.body.decode()):
+            for sample in family.samples:
+                if sample.name in _GAUGES:
+                    labels = ",".join(sample.labels.values())
+                    found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+        return found
+
+
+_GAUGES = {f"downstream_proxy_{name}" for name in ("inflight", "connections", "pool", "address_inflight")}
+"""Of which `_pool` is what is in use and what waits, by downstream."""
+
+
+def _connections(pid: int, collector: int) -> set[str]:
+    """Inodes of TCP connections, but for those to this port."""
+    found = set()
+    for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[3] in (_ESTABLISHED, _CLOSE_WAIT) and int(fields[2].rpartition(":")[2], 16) != collector:
+            found.add(fields[9])
+    return found
+
+
+@dataclass
+class Rest:
+    """Whether it is as it was before the load; `left` is what is in the way. Health checks come and go, so of
+    connections those count that stay."""
+
+    before: Counter[str]
+    left: dict[str, float] = field(default_factory=dict)
+    slack: int = 2
+
+    async def reached(self, proxy: Proxy, within: float) -> bool:
+        loop = asyncio.get_running_loop()
+        deadline, connections = loop.time() + within, proxy.connections()
+        while loop.time() < deadline:
+            self.left = {name: value for name, value in (await proxy.gauges()).items() if value}
+            for kind, number in proxy.descriptors().items():
+                if number > self.before[kind] + self.slack:
+                    self.left[f"descriptors: {kind}"] = number - self.before[kind]
+            if stayed := connections & proxy.connections():
+                self.left["connections"] = len(stayed)
+            if not self.left:
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+
+def _start(config: Path, collector: int, log: Path, access_log: Path) -> subprocess.Popen[bytes]:
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("DOWNSTREAM_PROXY_", "OTEL_"))}
+    for name in ("PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "no_proxy"):
+        environment.pop(name, None)
+    environment |= POISON | {
+        "NO_PROXY": "127.0.0.1",
+        "SOAK_SECRET": SECRETS[0],
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}",
+        "OTEL_TRACES_SAMPLER": "traceidratio",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+        "OTEL_BSP_SCHEDULE_DELAY": "500",
+    }
+    with log.open("wb") as errors, access_log.open("wb") as lines:
+        return subprocess.Popen(
+            [sys.executable, "-m", "downstream_proxy", "serve", "--config", str(config)],
+            env=environment,
+            cwd=config.parent,
+            stdin=subprocess.DEVNULL,
+            stdout=lines,
+            stderr=errors,
+        )
+
+
+async def _ready(admin: tuple[str, int], process: subprocess.Popen[bytes]) -> None:
+    """Waits for both workers. What ended before it listened does not become ready."""
+    async with asyncio.timeout(STARTS_WITHIN):
+        while process.poll() is None:
+            with contextlib.suppress(OSError, CutError):
+                if (await once(admin, get("/-/own/ready", "Connection: close"))).status == 200:
+                    return
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def proxy(site: Site, collector: int, directory: Path) -> AsyncIterator[Proxy]:
+    """One with the settings of this site; ended in order."""
+    config, log, access_log = directory / "proxy.toml", directory / "stderr.txt", directory / "access.jsonl"
+    config.write_text(settings(site))
+    (directory / "suite_hook.py").write_text(HOOK)
+    process = _start(config, collector, log, access_log)
+    host, _, port = site.admin.rpartition(":")
+    admin = (host, int(port))
+    server = Server((site.host, site.port), process, log, configure=lambda text: _write(config, text))
+    serving = Proxy(server, admin, collector, access_log)
+    try:
+        await _ready(admin, process)
+        assert process.poll() is None, server.log()[-4000:]
+        yield serving
+    finally:
+        if process.poll() is None or serving.pid != process.pid:
+            await serving.stop()
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text)
