@@ -1,15 +1,18 @@
 """aiohttp's connection protocol, reading through the engine's ServerConnection instead of aiohttp's parser.
 
 Everything aiohttp does with a request once it is read stays aiohttp's: web.Request, routing, middlewares,
-handlers. Leans on these parts of RequestHandler: `_messages`, `_waiter`, `_parser`, `_task_handler`,
-`_manager`, `_request_factory`, `_request_handler`, `_handle_request`, `finish_response`.
+handlers. What it leans on of RequestHandler beyond the public API is in `PARTS` and `METHODS`;
+`unsupported` looks for each, and an aiohttp without one is refused at the start. RequestHandler itself in its
+place would be another contract: heads read by aiohttp, limits and refusals of its own, no WebSocket.
 """
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any, cast
 
+import aiohttp
 from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
@@ -21,6 +24,33 @@ from downstream_proxy.http1.request_head import RequestHead
 from downstream_proxy.http1.server_connection import ServerConnection
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
+
+PARTS = (
+    *("_force_close", "_keepalive_handle", "_logging_enabled", "_loop", "_manager", "_messages", "_parser"),
+    *("_process_keepalive", "_request_count", "_request_factory", "_request_handler", "_task_handler"),
+    *("_waiter", "access_logger", "log_exception"),
+)
+METHODS = {
+    "_handle_request": ["self", "request", "start_time", "request_handler"],
+    "finish_response": ["self", "request", "resp", "start_time"],
+}
+
+
+def unsupported() -> str | None:
+    """Why the installed aiohttp cannot carry this backend, in one line; None when it can."""
+    handler = web.RequestHandler
+    missing = [name for name in PARTS if not hasattr(handler, name)]
+    missing += (
+        name
+        for name, parameters in METHODS.items()
+        if list(inspect.signature(getattr(handler, name, unsupported)).parameters) != parameters
+    )
+    if not missing:
+        return None
+    return (
+        f"aiohttp {aiohttp.__version__} has no RequestHandler as the aiohttp backend needs it "
+        f"({', '.join(missing)}); install the version that constraints.txt names, or use --backend fastapi"
+    )
 
 
 class ProxyProtocol(web.RequestHandler):

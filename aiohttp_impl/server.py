@@ -18,7 +18,7 @@ from downstream_proxy.signals import Signals
 from .app import create_app
 from .handler import FORWARDER
 from .lifespan import only_forwards
-from .protocol import ProxyProtocol
+from .protocol import ProxyProtocol, unsupported
 
 
 async def serve(
@@ -34,8 +34,11 @@ async def serve(
     admin: sockets for `admin.listen`; without any they are bound here when it is set. make_downstream:
     another client library behind the Downstream seam; None for ours. runtime: where a reload's settings come
     from, and who is told; None for one without surroundings. extend: adds routes and middlewares of your own
-    to the application before it starts; what they do not answer is forwarded.
+    to the application before it starts; what they do not answer is forwarded. Raises RuntimeError when the
+    installed aiohttp cannot carry this backend.
     """
+    if reason := unsupported():
+        raise RuntimeError(reason)
     with Signals().installed() as signals:
         app = create_app(settings, make_downstream)
         if extend is not None:

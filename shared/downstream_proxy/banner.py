@@ -20,11 +20,17 @@ PARSER = "downstream-proxy http1"
 
 
 def banner(
-    settings: Settings, sockets: Sequence[socket.socket], admin: Sequence[socket.socket], loop: str
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    admin: Sequence[socket.socket],
+    loop: str,
+    portable: str | None = None,
 ) -> str:
     """Several lines, no final newline. `admin`: the sockets of `admin.listen`. `loop`: the event loop's name,
-    as `event_loop()` gives it."""
+    as `event_loop()` gives it. `portable`: why the portable way to the downstreams is in use, if it is."""
     found = list(_rows(settings, sockets, admin, loop))
+    if portable is not None:
+        found.append(("portable", portable))
     width = max(len(label) for label, _ in found)
     rows = [f"  {label:<{width}}  {text}" for label, text in found]
     return "\n".join([f"downstream-proxy {__version__}", *rows])

@@ -34,7 +34,7 @@ from .workers import Supervisor
 
 
 class ServeFunction(Protocol):
-    """What a backend's package offers."""
+    """What a backend's package offers; one whose library may be unfit says why in `unsupported()`."""
 
     def __call__(
         self,
@@ -59,7 +59,6 @@ def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int
     """
     preflight(settings)
     backend = _backend(settings.backend)
-    _require_aiohttp()
     if settings.workers > 1 and not hasattr(os, "fork"):
         raise ListenError("several workers need a system with fork(); use --workers 1")
     _configure_logging(settings.log_level)
@@ -81,7 +80,7 @@ def serve(settings: Settings, load: Callable[[], Settings] | None = None) -> int
     try:
         if not admin:
             admin += bind_admin(settings)
-        print(banner(settings, sockets, admin, loop_name), file=sys.stderr, flush=True)
+        print(banner(settings, sockets, admin, loop_name, _portable()), file=sys.stderr, flush=True)
         if not isinstance(runtime, SupervisorRuntime):
             return run(runtime)
         slots = [Slot() for _ in range(settings.workers)]
@@ -114,24 +113,32 @@ def _backend(name: str) -> ServeFunction:
     try:
         module = importlib.import_module(f"{name}_impl")
         serve_function: ServeFunction = module.serve
-    except ModuleNotFoundError as error:
+    except ImportError as error:
+        if (error.name or "").startswith("aiohttp."):
+            raise MissingPartError(
+                f"{str(error).partition(' (')[0]}, which the {name} backend needs; install the aiohttp that "
+                "constraints.txt names"
+            ) from None
         if (error.name or "").partition(".")[0] not in _EXTRA_MODULES.get(name, ()):
             raise  # a broken installation, not an extra left out: the traceback is what helps
         raise MissingPartError(
             f"the {name} backend needs the extra: pip install 'downstream-proxy[{name}]' "
             f"(no module {error.name})"
         ) from None
+    if reason := getattr(module, "unsupported", _nothing)():
+        raise MissingPartError(reason)
     return serve_function
 
 
-def _require_aiohttp() -> None:
-    # Imported here: the commands that only look at settings start faster without aiohttp.
-    from .wire_downstream import UnsupportedAiohttpError, require_internals
+def _nothing() -> None:
+    """No reason against it."""
 
-    try:
-        require_internals()
-    except UnsupportedAiohttpError as error:
-        raise MissingPartError(str(error)) from None
+
+def _portable() -> str | None:
+    # Imported here: the commands that only look at settings start faster without aiohttp.
+    from .downstream_choice import portable_because
+
+    return portable_because()
 
 
 def _configure_logging(level: str) -> None:

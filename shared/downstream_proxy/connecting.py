@@ -109,12 +109,14 @@ def watch_name(settings: DownstreamSettings, address: Address) -> NameWatch | No
     return watch(host, port, DNS_SECONDS, lambda: make_resolver(settings))
 
 
-def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
+def make_session(
+    settings: DownstreamSettings, tracing: list[aiohttp.TraceConfig] | None = None
+) -> aiohttp.ClientSession:
     """A session that adds nothing of its own: no cookie jar, no decompression, no identity, no time-out, no
     queue.
 
     Places are counted in `admission`, so the connector has no limit. Call it within the loop that will use
-    it.
+    it. tracing: who is told of the steps of a request made by the session itself.
     """
     connector = aiohttp.TCPConnector(
         limit=0,
@@ -134,6 +136,7 @@ def make_session(settings: DownstreamSettings) -> aiohttp.ClientSession:
         ),
         skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         trust_env=settings.trust_env,
+        trace_configs=tracing,
     )
 
 

@@ -26,6 +26,7 @@ from .answer import Answer, write
 from .attempts import send
 from .delivery import deliver, relay_rest
 from .downstream import DownstreamResponse
+from .downstream_choice import choose_downstream
 from .errors import LEFT, ErrorKind, ProxyError, meaning
 from .extras import Extras
 from .http1.response_body import ResponseBody
@@ -38,7 +39,6 @@ from .settings import Settings
 from .state import ProcessState, ProxyState
 from .succession import Succession
 from .websocket_handshake import check_handshake
-from .wire_downstream import WireDownstream
 
 logger = logging.getLogger("downstream_proxy")
 
@@ -51,7 +51,7 @@ class Forwarder:
     """
 
     def __init__(self, settings: Settings, make_downstream: DownstreamFactory | None = None) -> None:
-        self._make_downstream = make_downstream or WireDownstream
+        self._make_downstream = make_downstream or choose_downstream()
         self.process = ProcessState()
         self.state = ProxyState(settings, self._make_downstream, self.process)
         self._succession = Succession()

@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.connector import Connection
-
+from .aiohttp_internals import Connecting, Connection
 from .http1.output import Output
 from .http1.receive_buffer import receive_buffer
 from .http1.response_writer import reset_on_close
@@ -156,11 +154,3 @@ class WireConnection(asyncio.BufferedProtocol):
             self.exchange.expired()
         else:
             self.drop()
-
-
-class Connecting(ResponseHandler):
-    """What aiohttp's connector makes a connection with; a WireConnection takes over from it."""
-
-    def data_received(self, data: bytes) -> None:
-        """A downstream that speaks before it was asked does not speak HTTP/1.1."""
-        self.abort()

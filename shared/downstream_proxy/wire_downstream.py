@@ -2,62 +2,26 @@
 
 The connector gives name lookup, happy eyeballs and TLS; the messages are ours, because ClientSession.request
 would parse leniently, hide interim responses and retry on its own. So is the keeping of idle connections:
-aiohttp's pool asks more of each request than all the rest of an exchange. Leans on these aiohttp internals:
-TCPConnector.connect and its `_factory`, ClientRequest as its key, Connection.protocol and close, and
-ResponseHandler as base class. `missing_internals` looks for each; an aiohttp without one is refused at
-start-up.
+aiohttp's pool asks more of each request than all the rest of an exchange. What that takes of aiohttp beyond
+its public API is in aiohttp_internals; session_downstream is the way without.
 """
 
 from __future__ import annotations
 
 import asyncio
-import functools
-import inspect
 import time
 from collections.abc import Callable
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ClientRequest
-from aiohttp.connector import Connection
 
+from .aiohttp_internals import Connecting, connecting_to
 from .connecting import Address, connect_error, make_session, watch_name
 from .downstream import DownstreamResponse
 from .errors import ErrorKind, ProxyError
 from .message import OutgoingRequest
 from .settings import DownstreamSettings
-from .wire_connection import Connecting, IdleConnections, WireConnection
+from .wire_connection import IdleConnections, WireConnection
 from .wire_exchange import WireExchange
-
-
-class UnsupportedAiohttpError(RuntimeError):
-    """The installed aiohttp lacks what this module leans on; the message says which version to install."""
-
-
-def missing_internals() -> list[str]:
-    """What this aiohttp lacks of what this module leans on; empty for a usable one."""
-    request = inspect.signature(ClientRequest.__init__).parameters
-    connect = inspect.signature(aiohttp.BaseConnector.connect).parameters
-    found = {
-        "ClientRequest's parameters": {"method", "url", "loop", "session", "server_hostname"}
-        <= request.keys(),
-        "BaseConnector.connect's parameters": list(connect) == ["self", "req", "traces", "timeout"],
-        "BaseConnector._factory": "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names,
-        "Connection.protocol": hasattr(Connection, "protocol") and hasattr(Connection, "close"),
-        "ResponseHandler's interface": all(
-            hasattr(ResponseHandler, name) for name in ("abort", "connection_lost", "is_connected")
-        ),
-    }
-    return [name for name, there in found.items() if not there]
-
-
-def require_internals() -> None:
-    """Raises UnsupportedAiohttpError when this aiohttp cannot carry the proxy."""
-    if missing := missing_internals():
-        raise UnsupportedAiohttpError(
-            f"aiohttp {aiohttp.__version__} lacks {', '.join(missing)}, which the proxy builds on; "
-            "install the version that constraints.txt names"
-        )
 
 
 class WireDownstream:
@@ -66,7 +30,6 @@ class WireDownstream:
     name = "aiohttp connector, downstream-proxy http1"
 
     def __init__(self, settings: DownstreamSettings, address: Address) -> None:
-        require_internals()
         self._settings = settings
         self._address = address
         self._session: aiohttp.ClientSession | None = None
@@ -74,22 +37,9 @@ class WireDownstream:
         self._watch = watch_name(settings, address)
 
     async def open(self) -> None:
-        loop = asyncio.get_running_loop()
-        session = self._session = make_session(self._settings)
-        connector = session.connector
-        assert connector is not None
-        connector._factory = functools.partial(Connecting, loop=loop)  # type: ignore[assignment]
-        self._loop = loop
-        self._connect = connector.connect
-        self._timeout = session.timeout
-        # The connector knows a destination by the request that asks for it; all of ours ask for the same.
-        self._key = ClientRequest(
-            "GET",
-            self._address.url,
-            loop=loop,
-            session=session,
-            server_hostname=self._settings.tls.server_name,
-        )
+        self._loop = asyncio.get_running_loop()
+        self._session = make_session(self._settings)
+        self._connect = connecting_to(self._address.url, self._settings.tls.server_name, self._session)
 
     async def close(self) -> None:
         self._idle.close()
@@ -113,7 +63,7 @@ class WireDownstream:
     async def _connect_anew(self, request: OutgoingRequest, finished: Callable[[], None]) -> WireConnection:
         began = time.perf_counter()
         try:
-            hold = await self._connect(self._key, [], self._timeout)
+            hold = await self._connect()
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             finished()
             raise connect_error(error) from error

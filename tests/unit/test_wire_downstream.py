@@ -1,24 +1,72 @@
-"""The internals of aiohttp that the wire downstream leans on: a release that changes one has to be
-noticed."""
+"""The internals of aiohttp that the wire downstream leans on: a release that changes one has to be noticed,
+and is served by the portable way meanwhile."""
 
 from __future__ import annotations
 
+import logging
+
 import aiohttp
 import pytest
-from downstream_proxy import wire_downstream
-from downstream_proxy.connecting import Address
-from downstream_proxy.settings import DownstreamSettings
-
-URL = "http://127.0.0.1:9"
+from downstream_proxy import aiohttp_internals, downstream_choice
+from downstream_proxy.forwarder import Forwarder
+from downstream_proxy.session_downstream import SessionDownstream
+from downstream_proxy.settings import Settings
+from downstream_proxy.wire_downstream import WireDownstream
 
 
 def test_installed_aiohttp_has_all_that_the_wire_leans_on() -> None:
-    assert wire_downstream.missing_internals() == []
+    assert downstream_choice.missing_internals() == []
+    assert downstream_choice.portable_because() is None
 
 
-def test_aiohttp_without_an_internal_is_refused_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(aiohttp.client_proto.ResponseHandler, "is_connected")
-    error = wire_downstream.UnsupportedAiohttpError
-    with pytest.raises(error, match=r"ResponseHandler.*constraints\.txt") as raised:
-        wire_downstream.WireDownstream(DownstreamSettings(url=URL), Address.parse(URL))
-    assert "\n" not in str(raised.value)
+def test_fast_way_is_taken_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    assert downstream_choice.choose_downstream() is WireDownstream
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [
+        (aiohttp.client_proto.ResponseHandler, "is_connected"),
+        (aiohttp.connector.Connection, "protocol"),
+    ],
+)
+def test_aiohttp_without_an_internal_is_noticed(
+    owner: type, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delattr(owner, name)
+    assert downstream_choice.choose_downstream() is SessionDownstream
+    (record,) = caplog.records
+    text = record.getMessage()
+    assert record.levelno == logging.WARNING
+    assert owner.__name__ in text
+    assert aiohttp.__version__ in text
+    assert "WebSocket" in text
+    assert "\n" not in text
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "told"),
+    [
+        (aiohttp.BaseConnector, "connect", "BaseConnector.connect"),
+        (aiohttp.BaseConnector, "__init__", "BaseConnector._factory"),
+        (aiohttp.ClientRequest, "__init__", "ClientRequest"),
+    ],
+)
+def test_changed_internal_is_noticed(
+    owner: object, name: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(self: object, other: object) -> None:
+        """Something else than it was."""
+
+    monkeypatch.setattr(owner, name, changed)
+    (missing,) = aiohttp_internals.missing()
+    assert told in missing
+
+
+def test_proxy_of_an_aiohttp_without_an_internal_takes_the_portable_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aiohttp_internals, "missing", lambda: ["X"])
+    forwarder = Forwarder(Settings(downstream="http://127.0.0.1:9"))
+    assert isinstance(forwarder.state.by_name["default"].downstream, SessionDownstream)
