@@ -44,7 +44,7 @@ HOST = "127.0.0.2"
 SHOWN = 5  # of the same kind
 ORIGINS = 3
 REST_WITHIN = 20.0
-SETTLED = 120.0  # seconds from which on growth of memory is more than that of a process that is new
+SETTLED = 240.0  # seconds from which on growth of memory is more than that of a process that is new
 
 
 class Shown:
@@ -184,6 +184,7 @@ def _judge(all_of_it: Scene, traffic: Load, result: Soaked) -> None:
     result.spans = all_of_it.application.spans
     result.doubled = sum(times > 1 for times in all_of_it.application.posted.values())
     problems = result.problems
+    problems += [all_of_it.proxy.fault] if all_of_it.proxy.fault else []
     access_log = all_of_it.proxy.access_log
     for (kind, seen), sights in account.unexplained().items():
         problems.append(f"{len(sights)} x {kind}: {seen}")

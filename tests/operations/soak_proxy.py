@@ -37,6 +37,7 @@ class Proxy(Running):
         self.admin = admin
         self._collector = collector
         self.access_log = access_log
+        self.fault = ""  # of its end
 
     def processes(self) -> list[int]:
         return [self.pid, *self.workers()]
@@ -173,7 +174,10 @@ async def proxy(site: Site, collector: int, directory: Path) -> AsyncIterator[Pr
         yield serving
     finally:
         if process.poll() is None or serving.pid != process.pid:
-            await serving.stop()
+            try:
+                await serving.stop()
+            except (AssertionError, TimeoutError) as error:
+                serving.fault = f"the proxy did not end in order: {error!r:.3000}"
 
 
 def _write(path: Path, text: str) -> None:

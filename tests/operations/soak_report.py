@@ -12,7 +12,7 @@ from pathlib import Path
 from .soak_account import LOG, Account, Sight, Timeline
 
 COLUMNS = ("backend", "client", "asked", "answered right", "refused as expected", "explained", "unexplained")
-GROWTH_KIB = 64 * 1024
+GROWTH_KIB = 96 * 1024
 _AROUND = 1.0
 
 
