@@ -201,6 +201,8 @@ class _Rule:
         self._client = client
         self._header = rule.key.partition(":")[2].lower().encode()
         kind = self._header.decode() or "client"
+        # Rules that count apart must not count in each other's place, nor find there what they cannot read.
+        self._kind = f"{rule.window}-{kind}"
         parsed = [parse(text) for text in rule.limits]
         self.items = [(_name(kind, item), item) for item in parsed]
         self.policy = b", ".join(
@@ -213,8 +215,8 @@ class _Rule:
             for name, value in request.headers:
                 if name.lower() == self._header:
                     # It may be a credential, and the storage need not know it.
-                    return self._route, self._header.decode(), hashlib.sha256(value).hexdigest()[:32]
-        return self._route, "client", network(self._client(request))
+                    return self._route, self._kind, hashlib.sha256(value).hexdigest()[:32]
+        return self._route, self._kind, network(self._client(request))
 
 
 def _name(kind: str, item: RateLimitItem) -> bytes:

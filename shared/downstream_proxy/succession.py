@@ -8,6 +8,7 @@ What it must not know: where settings come from, what a request is.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 
 from .state import ProxyState
@@ -32,7 +33,7 @@ class Succession:
         configuration has passed."""
         task = asyncio.create_task(self._retire(state))
         self._retiring[task] = state
-        task.add_done_callback(self._retiring.pop)
+        task.add_done_callback(self._retired)
 
     async def close(self) -> None:
         """Close them all now."""
@@ -57,6 +58,13 @@ class Succession:
         state.hide()
         self._share_limit(states)
         await state.close()
+
+    def _retired(self, task: asyncio.Task[None]) -> None:
+        """A configuration is full of references in circles, and the collector looks rarely (see garbage):
+        without this, the memory of some twenty would wait for it. It stops the loop for less than reading the
+        next configuration does."""
+        del self._retiring[task]
+        gc.collect()
 
     @staticmethod
     def _share_limit(states: list[ProxyState]) -> None:

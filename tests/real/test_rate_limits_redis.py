@@ -30,6 +30,17 @@ window = "{window}"
 """
 
 
+BOTH_WINDOWS = """
+[rate_limits]
+storage = "redis+unix://{socket}"
+[downstreams.api]
+url = "http://$ORIGIN"
+rate_limits = [
+    {{ limits = "3/hour", window = "moving" }},
+    {{ limits = "3/hour", window = "fixed", key = "header:X-Tenant" }},
+]
+"""
+
 Start = Callable[..., list[Server]]
 
 
@@ -121,6 +132,17 @@ def test_two_proxies_share_one_count(proxies: Start, redis: Redis, window: str) 
     assert "r=0;t=" in headers["ratelimit"]
     assert "s3cret" not in redis.contents()
     assert "downstream-proxy" in redis.contents()
+
+
+def test_rules_with_different_windows_count_apart(
+    backend: Backend, origin: Origin, redis: Redis, tmp_path: Path
+) -> None:
+    server = backend.start(BOTH_WINDOWS.format(socket=redis.socket), origin, tmp_path)
+    try:
+        assert [ask(server)[0] for _ in range(4)] == [200, 200, 200, 429]
+        assert metric(server, "downstream_proxy_rate_limit_storage_up") == 1
+    finally:
+        server.stop()
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP], ids=["gone", "hanging"])

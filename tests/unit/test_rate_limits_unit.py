@@ -127,6 +127,20 @@ async def test_fields_are_left_out_when_not_wanted() -> None:
     assert [name for name, _ in fields] == [b"Retry-After"]
 
 
+async def test_rules_of_one_limit_do_not_count_in_each_others_place() -> None:
+    """Without the header a rule counts by the client, as another one may."""
+    rules = [
+        RateLimit(limits=("2/hour",), key=key, window=window)  # type: ignore[arg-type]
+        for key in ("client", "header:x-api-key")
+        for window in ("moving", "fixed")
+    ]
+    rates, _ = limits(RateStorage(), Clock(), *rules)
+    for _ in range(2):
+        await rates.admit(asking("192.0.2.1"))
+    with pytest.raises(RateLimitedError):
+        await rates.admit(asking("192.0.2.1"))
+
+
 @pytest.mark.parametrize(
     ("client", "shared"),
     [
