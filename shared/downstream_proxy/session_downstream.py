@@ -2,8 +2,9 @@
 
 Used where wire_downstream cannot be (see downstream_choice). Name lookup, TLS and the guard of addresses are
 the same; deadlines and the telling of failures are kept here, as ClientSession's own are not those of the
-contract. What cannot be had by public API: upgrades, interim responses, trailers, the downstream's 100
-(Continue), field values that are no UTF-8, a repeated field's case, and reading as strict as ours.
+contract. What cannot be had by public API: upgrades, interim responses, trailers, waiting for the
+downstream's 100 (Continue), field values that are no UTF-8, a repeated field's case, an empty query, methods
+in lower case, connections that follow a name before they are idle, and reading as strict as ours.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ class SessionDownstream(LibraryDownstream):
         await self._session.close()
 
     async def exchange(self, request: OutgoingRequest, upload: Upload | None) -> LibraryAnswer:
+        if request.method != request.method.upper():
+            # aiohttp would make another method of it; methods are case-sensitive (RFC 9110, section 9.1).
+            raise ProxyError(ErrorKind.METHOD_NOT_IMPLEMENTED)
         progress = _Progress(request, self.timeouts.head)
         limit = self.settings.limits.max_response_head
         try:
