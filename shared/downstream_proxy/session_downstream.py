@@ -48,6 +48,9 @@ class SessionDownstream(LibraryDownstream):
         if request.method != request.method.upper():
             # aiohttp would make another method of it; methods are case-sensitive (RFC 9110, section 9.1).
             raise ProxyError(ErrorKind.METHOD_NOT_IMPLEMENTED)
+        if self._session.closed:
+            # A retry behind the end of its configuration; aiohttp has a RuntimeError for that.
+            raise ProxyError(ErrorKind.UNREACHABLE)
         progress = _Progress(request, self.timeouts.head)
         limit = self.settings.limits.max_response_head
         try:
