@@ -28,7 +28,8 @@ async def answer(
         else:
             await forwarding.relay(writer)
     connection.response_done(writer.keep_alive)
-    await connection.lingered()
+    if connection.lingering:
+        await connection.lingered()
 
 
 async def run_tunnel(connection: ServerConnection, forwarding: Forwarding) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable
 
 from .downstream import DownstreamResponse
 from .errors import ErrorKind, ProxyError
@@ -17,18 +18,21 @@ from .route import Route
 from .timing import Waits
 
 
-async def send(route: Route, outgoing: OutgoingRequest, began: float) -> DownstreamResponse:
+def send(route: Route, outgoing: OutgoingRequest, began: float) -> Awaitable[DownstreamResponse]:
     """Send the request, again where that is harmless, and return its answer's head.
 
     began: when the request did, on time.perf_counter's clock; the total time-out counts from the sending.
     Raises ProxyError; what was waited for stands in `outgoing.waits` then too.
     """
+    attempts = _attempts(route, outgoing, began)
     total = route.timeouts.total
-    if total is None:
-        return await _attempts(route, outgoing, began)
+    return attempts if total is None else _within(total, attempts)
+
+
+async def _within(total: float, attempts: Awaitable[DownstreamResponse]) -> DownstreamResponse:
     try:
         async with asyncio.timeout(total):
-            return await _attempts(route, outgoing, began)
+            return await attempts
     except TimeoutError:
         raise ProxyError(ErrorKind.TOTAL_TIMEOUT) from None
 

@@ -44,8 +44,6 @@ async def deliver(
 async def relay_rest(forwarding: Forwarding, body: ResponseBody) -> None:
     """Wait until all of a response that is being relayed is with the client's transport. Raises
     ProxyError."""
-    if body.complete:
-        return
     deadline = forwarding.deadline
     if deadline is None:
         await body.relayed_all()

@@ -264,7 +264,8 @@ class Forwarding:
         if self._response is not None and self._route is not None:
             try:
                 if self._body is not None:
-                    await relay_rest(self, self._body)
+                    if not self._body.complete:
+                        await relay_rest(self, self._body)
                 else:
                     await deliver(self, self._response, self._route, sink)
                 return

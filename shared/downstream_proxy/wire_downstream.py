@@ -90,7 +90,7 @@ def _head_bytes(request: OutgoingRequest) -> bytes:
     """The request head as it goes on the wire, with the one framing this message has (RFC 9112, section
     6)."""
     lines = [b"%b %b HTTP/1.1" % (request.method, request.target)]
-    lines += [b"%b: %b" % pair for pair in request.headers]
+    lines += map(b": ".join, request.headers)
     if request.content_length is not None:
         lines.append(b"Content-Length: %d" % request.content_length)
     elif request.body is not None:

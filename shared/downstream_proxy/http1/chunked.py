@@ -4,7 +4,7 @@ directions."""
 from __future__ import annotations
 
 from ..message import HeaderPairs
-from .syntax import CHUNK_LINE, FIELD_LINES, FIELDS, NEVER_A_HEAD
+from .syntax import CHUNK_LINE, NEVER_A_HEAD, field_lines
 
 MAX_CHUNK_LINE = 4096
 """Bytes of one chunk's size line, its extension included."""
@@ -126,13 +126,12 @@ class ChunkedDecoder:
             return position
         if end - position > MAX_TRAILERS:
             raise ChunkedTooLargeError("the trailer section is too large")
-        lines = FIELD_LINES.match(data, position, end + 2)
-        if lines is None or lines.end() != end + 2:
+        fields = field_lines(data, position, end + 2)
+        if fields is None:
             raise ChunkedError("a trailer field is malformed")
-        fields: HeaderPairs = FIELDS.findall(data, position, end + 2)
         if len(fields) > MAX_TRAILER_FIELDS:
             raise ChunkedTooLargeError("too many trailer fields")
-        self.trailers = [(name, value.rstrip(b" \t")) for name, value in fields]
+        self.trailers = fields
         self.done = True
         return end + 4
 

@@ -61,7 +61,7 @@ class Output:
         except OSError:
             # Full, or broken: the transport finds out which, and tells its protocol.
             sent = 0
-        if sent < sum(map(len, pieces)):
+        if sent < (len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))):
             transport.write(b"".join(pieces)[sent:])
 
     async def drain(self) -> None:

@@ -14,13 +14,12 @@ from ..message import Body, HeaderPairs, IncomingRequest
 from .syntax import (
     ABSOLUTE_FORM,
     CONTENT_LENGTH,
-    FIELD_LINES,
-    FIELDS,
     HOST,
     MAX_LENGTH,
     NEVER_A_HEAD,
     REQUEST_LINE,
     TOKEN_ONLY,
+    field_lines,
     split_list,
 )
 
@@ -125,12 +124,9 @@ def parse_request_head(block: bytes, limits: HeadLimits) -> RequestHead:
         raise malformed("HTTP/2 is not spoken here")
     if major != b"1" or minor not in b"01":
         raise ProxyError(ErrorKind.VERSION_NOT_SUPPORTED)
-    start = line.end()
-    fields_end = len(block) - 2
-    matched = FIELD_LINES.match(block, start)
-    if matched is None or matched.end() != fields_end:
+    headers = field_lines(block, line.end(), len(block) - 2)
+    if headers is None:
         raise malformed("A header field line is malformed")
-    headers: HeaderPairs = FIELDS.findall(block, start, fields_end)
     if len(headers) > limits.max_fields:
         raise ProxyError(ErrorKind.REQUEST_HEAD_TOO_LARGE, "Too many header fields")
     head = RequestHead(method, raw_target, raw_target, 1 if minor == b"1" else 0, headers)
@@ -152,11 +148,7 @@ def _read_fields(head: RequestHead) -> None:
     codings: list[bytes] = []
     connection: list[bytes] = []
     upgrade = expect = b""
-    headers = head.headers
-    for index, (name, value) in enumerate(headers):
-        if value[-1:] in _BLANKS:
-            value = value.rstrip(b" \t")
-            headers[index] = (name, value)
+    for name, value in head.headers:
         steering = _STEERING.get(name)
         if steering is None:
             if len(name) in _STEERING_LENGTHS and (lowered := name.lower()) in _STEERING:
@@ -214,7 +206,6 @@ _STEERING = {
     for name in names
 }
 _STEERING_LENGTHS = frozenset(map(len, _STEERING))
-_BLANKS = (b" ", b"\t")
 
 
 def _content_length(value: bytes) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ..errors import ErrorKind, ProxyError
 from ..message import HeaderPairs
 from .response_writer import BODYLESS_STATUS
-from .syntax import CONTENT_LENGTH, FIELD_LINES, FIELDS, MAX_LENGTH, STATUS_LINE, split_list
+from .syntax import CONTENT_LENGTH, MAX_LENGTH, STATUS_LINE, field_lines, split_list
 
 MAX_RESPONSE_FIELDS = 1024
 
@@ -47,11 +47,9 @@ def parse_response_head(block: bytes) -> ResponseHead:
     if line is None:
         raise malformed("The status line is malformed")
     minor, status, reason = line.groups()
-    start, fields_end = line.end(), len(block) - 2
-    matched = FIELD_LINES.match(block, start)
-    if matched is None or matched.end() != fields_end:
+    headers = field_lines(block, line.end(), len(block) - 2)
+    if headers is None:
         raise malformed("A header field line is malformed")
-    headers: HeaderPairs = FIELDS.findall(block, start, fields_end)
     if len(headers) > MAX_RESPONSE_FIELDS:
         raise ProxyError(ErrorKind.RESPONSE_HEAD_TOO_LARGE, "Too many header fields")
     head = ResponseHead(int(status), reason or b"", 1 if minor == b"1" else 0, headers)
@@ -63,10 +61,7 @@ def _read_fields(head: ResponseHead) -> None:
     headers = head.headers
     coding = b""
     repeated = False
-    for index, (name, value) in enumerate(headers):
-        if value[-1:] in _BLANKS:
-            value = value.rstrip(b" \t")
-            headers[index] = (name, value)
+    for name, value in headers:
         if len(name) not in _STEERING_LENGTHS:
             continue
         steering = _STEERING.get(name) or _STEERING.get(name.lower())
@@ -116,4 +111,3 @@ _STEERING = {
     b"upgrade": _UPGRADE,
 }
 _STEERING_LENGTHS = frozenset(map(len, _STEERING))
-_BLANKS = (b" ", b"\t")

@@ -15,6 +15,9 @@ from http import HTTPStatus
 from ..message import HeaderPairs
 from .output import Output, Piece
 
+_FIELD = b": ".join
+"""A pair as its field line."""
+
 BODYLESS_STATUS = frozenset({204, 304})
 _REASONS = {status.value: status.phrase.encode() for status in HTTPStatus}
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -90,7 +93,7 @@ class ResponseWriter:
         if reason is None:
             reason = _REASONS.get(status, b"")
         lines = [b"HTTP/1.1 %d %b" % (status, reason)]
-        lines += [b"%b: %b" % pair for pair in headers]
+        lines += map(_FIELD, headers)
         if self._method == b"HEAD" or status in BODYLESS_STATUS:
             self._left = 0
         elif length is not None:

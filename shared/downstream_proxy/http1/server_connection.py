@@ -307,9 +307,14 @@ class ServerConnection:
         self._gone()
         self.transport.abort()
 
+    @property
+    def lingering(self) -> bool:
+        """Given up with unread bytes."""
+        return self._state is State.LINGERING
+
     async def lingered(self) -> None:
         """Wait until a connection that was given up with unread bytes may be closed."""
-        if self._state is State.LINGERING:
+        if self.lingering:
             self._lingering = self._loop.create_future()
             await self._lingering
 

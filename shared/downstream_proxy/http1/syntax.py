@@ -21,9 +21,7 @@ STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: ([\t\x20-\x7e\x8
 
 # RFC 9112, section 5: no space before the colon, no line folding; RFC 9110, section 5.5: no control but HTAB.
 # Possessive quantifiers: a line that does not fit fails at once instead of being tried in every way.
-_FIELD_LINE = TOKEN + rb":[\t\x20-\x7e\x80-\xff]*+\r\n"
-FIELD_LINES = re.compile(rb"(?:" + _FIELD_LINE + rb")*+")
-FIELDS = re.compile(rb"(" + TOKEN + rb"):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n")
+_FIELD = re.compile(rb"(?m)^(" + TOKEN + rb"):[ \t]*+([\t\x20-\x7e\x80-\xff]*+)\r\n")
 
 # A line end that is not CRLF, or a NUL, in a head that has not arrived whole: no later byte can mend it.
 # A CR that is the last byte so far may still get its LF.
@@ -46,6 +44,20 @@ CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(;[\t\x20-\x7e\x80-\xff]*+)?\r\n")
 
 TOKEN_ONLY = re.compile(TOKEN)
 FIELD_VALUE_ONLY = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+
+
+def field_lines(block: bytes, start: int, end: int) -> list[tuple[bytes, bytes]] | None:
+    """The fields of block[start:end], which begins behind a line end; None when there is anything else.
+
+    A match begins at the start of a line and takes one line end, its last two bytes. So as many matches as
+    line feeds, and a line feed as the last byte, leave no byte between them: one pass both reads and checks.
+    """
+    fields: list[tuple[bytes, bytes]] = _FIELD.findall(block, start, end)
+    if len(fields) != block.count(b"\n", start, end) or (start < end and block[end - 1] != 0x0A):
+        return None
+    if b" \r\n" in block or b"\t\r\n" in block:
+        return [(name, value.rstrip(b" \t")) for name, value in fields]
+    return fields
 
 
 def split_list(value: bytes) -> list[bytes]:
