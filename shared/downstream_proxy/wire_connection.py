@@ -13,11 +13,16 @@ from .aiohttp_internals import Connecting, Connection
 from .http1.output import Output
 from .http1.receive_buffer import receive_buffer
 from .http1.response_writer import reset_on_close
+from .http1.splicing import channel
 from .peers import untaken
 from .timers import Deadline
 
 if TYPE_CHECKING:
     from .wire_exchange import WireExchange
+
+
+LESS = 2**16
+"""Bytes of a read behind which the rest is spliced."""
 
 
 class IdleConnections:
@@ -70,7 +75,9 @@ class WireConnection(asyncio.BufferedProtocol):
     __slots__ = (
         "__weakref__",
         "_maker",
+        "_received",
         "_view",
+        "channel",
         "deadline",
         "exchange",
         "exchanges",
@@ -96,15 +103,20 @@ class WireConnection(asyncio.BufferedProtocol):
         self.exchanges = 0
         self.deadline = Deadline(loop, self._expired)
         self._maker = maker
-        self._view = receive_buffer(loop).view
+        self._received = self._view = receive_buffer(loop).view
+        self.channel = channel(loop)
         transport.set_protocol(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         return self._view
 
+    def receive_less(self, less: bool) -> None:
+        """Read only the first of what waits: the rest goes another way than through the buffer."""
+        self._view = self._received[:LESS] if less else self._received
+
     def buffer_updated(self, nbytes: int) -> None:
         if self.exchange is not None:
-            self.exchange.data_received(self._view[:nbytes])
+            self.exchange.data_received(self._received[:nbytes])
         else:
             # Nobody asked: an answer to nothing must never become the answer to the next request.
             self.drop()

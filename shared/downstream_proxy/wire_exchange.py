@@ -15,10 +15,17 @@ from .errors import ErrorKind, ProxyError, Stage
 from .http1.response_body import ResponseBody
 from .http1.response_head import ResponseHead
 from .http1.response_reader import ResponseReader
+from .http1.splicing import MOST
 from .message import Body, OutgoingRequest
 from .settings import DownstreamSettings
 from .websocket_handshake import check_accept
 from .wire_connection import WireConnection
+
+SPLICE_FROM = 2**17
+"""Bytes of content still to come that make splice(2) worth its system calls."""
+
+UNSPLICED = 2**14
+"""The last of a content's bytes, which are read."""
 
 CONTINUE_SECONDS = 1.0
 """How long the downstream may take to ask for a body with 100 (Continue) before it is sent unasked
@@ -172,6 +179,21 @@ class WireExchange:
             self._connection.deadline.start(self._timeouts.read_idle)
         self.reader.feed(data)
         self.body.flush()
+        if self.reader.awaited > SPLICE_FROM:
+            self._splice()
+
+    def _splice(self) -> None:
+        """Relay what has come meanwhile inside the kernel. The last of the content is left to be read, and
+        with it the decision how the response ends."""
+        connection = self._connection
+        if connection.channel is None or connection.output.descriptor < 0:
+            return
+        most = min(self.reader.awaited - UNSPLICED, MOST)
+        moved = self.body.splice(connection.output.descriptor, connection.channel, most)
+        if moved:
+            self.reader.passed(moved)
+            self.body.flush()
+        connection.receive_less(bool(moved) and self.reader.awaited > SPLICE_FROM)
 
     def connection_lost(self, error: BaseException | None) -> None:
         if self._tunnel is not None:

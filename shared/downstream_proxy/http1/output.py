@@ -16,6 +16,8 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
+from .splicing import Channel
+
 Piece: TypeAlias = bytes | memoryview
 """Bytes to send. A memoryview is valid only during the call that it is given to."""
 
@@ -63,6 +65,22 @@ class Output:
             sent = 0
         if sent < (len(pieces[0]) if len(pieces) == 1 else sum(map(len, pieces))):
             transport.write(b"".join(pieces)[sent:])
+
+    @property
+    def descriptor(self) -> int:
+        """The plain socket behind it; -1 when there is none."""
+        return self._fd
+
+    def splice(self, source: int, channel: Channel, most: int) -> int:
+        """Send up to `most` bytes that wait in the plain socket `source`, behind all that was sent before;
+        how many. None while anything that was sent before is held back."""
+        transport = self._transport
+        if self._fd < 0 or transport.is_closing() or transport.get_write_buffer_size():
+            return 0
+        taken, rest = channel.move(source, self._fd, most)
+        if rest:
+            transport.write(rest)
+        return taken
 
     async def drain(self) -> None:
         """Wait while the other end is slower than we are. Raises ConnectionResetError when it has gone."""

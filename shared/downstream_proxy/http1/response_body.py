@@ -13,6 +13,7 @@ from typing import Protocol
 from ..errors import ProxyError
 from ..message import HeaderPairs
 from .output import Piece
+from .splicing import Channel
 
 HIGH_WATER = 2**16
 """Bytes held before the downstream is paused; it goes on when half of that is left."""
@@ -30,6 +31,10 @@ class BodySink(Protocol):
 
     def flush(self) -> None:
         """Everything that has come so far was put."""
+
+    def splice(self, source: int, channel: Channel, most: int) -> int:
+        """Take up to `most` bytes of content that wait in the plain socket `source`, behind all that was
+        put and flushed; how many were taken, 0 where that cannot be done."""
 
     def finish(self) -> None:
         """All content was put."""
@@ -105,6 +110,16 @@ class ResponseBody:
         if sink.paused and not self._paused and not self.complete:
             self._paused = True
             self._pause()
+
+    def splice(self, source: int, channel: Channel, most: int) -> int:
+        """Relay up to `most` bytes that wait in the plain socket `source`; how many. Only for what was
+        flushed."""
+        sink = self._sink
+        if sink is None or self._paused or self.error is not None:
+            return 0
+        size = sink.splice(source, channel, most)
+        self.relayed += size
+        return size
 
     def finish(self, trailers: HeaderPairs | None = None) -> None:
         self.complete = True

@@ -106,6 +106,16 @@ class ResponseReader:
             # Most heads are small, and what follows them may be much.
             self._feed_head(bytes(data[:_LIKELY_HEAD]), data[_LIKELY_HEAD:], 0)
 
+    @property
+    def awaited(self) -> int:
+        """Bytes of content still to come, as far as they need no look; 0 when that is not known."""
+        return self._left if self._left and self._decoder is None and not self.done else 0
+
+    def passed(self, size: int) -> None:
+        """So many bytes of content went another way; fewer than are awaited."""
+        assert self._left is not None
+        self._left -= size
+
     def detach(self) -> None:
         """Nobody wants to know any more; what was waited on is freed."""
         self.done = True

@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 from ..message import HeaderPairs
 from .output import Output, Piece
+from .splicing import Channel
 
 _FIELD = b": ".join
 """A pair as its field line."""
@@ -124,6 +125,16 @@ class ResponseWriter:
             self._pieces += (b"%x\r\n" % size, data, b"\r\n")
         else:
             self._pieces.append(data)
+
+    def splice(self, source: int, channel: Channel, most: int) -> int:
+        """Send content that waits in the plain socket `source`, without it passing through here; how much.
+        None of it when what was put has not left, or when each piece needs a frame of its own."""
+        if self._pieces or self._left is None or most > self._left:
+            return 0
+        size = self._output.splice(source, channel, most)
+        self._left -= size
+        self.bytes_written += size
+        return size
 
     def finish(self, trailers: HeaderPairs | None = None) -> None:
         """Complete the response; one that is shorter than announced is aborted instead."""
