@@ -17,7 +17,7 @@ from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.http_writer import StreamWriter
 from aiohttp.streams import EMPTY_PAYLOAD
-from downstream_proxy.answering import answer
+from downstream_proxy.answering import Answerer
 from downstream_proxy.errors import ProxyError
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.request_head import RequestHead
@@ -59,8 +59,9 @@ class ProxyProtocol(web.RequestHandler):
     direct: the application does nothing but forward, so its requests need no web.Request.
     """
 
-    __slots__ = ("body", "connection", "direct", "forwarder", "head")
+    __slots__ = ("answerer", "body", "connection", "direct", "forwarder", "head")
 
+    answerer: Answerer
     connection: ServerConnection
     head: RequestHead
     body: StreamReader | None
@@ -80,6 +81,7 @@ class ProxyProtocol(web.RequestHandler):
         stream = cast(asyncio.Transport, transport)
         state = self.forwarder.state  # the present one: a reload may have come
         self.connection = ServerConnection(self, state.rules, state.connections, stream, self._loop)
+        self.answerer = Answerer(self.forwarder, self.connection, self._loop)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -90,6 +92,7 @@ class ProxyProtocol(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.connection.connection_lost()
+        self.answerer.connection_lost()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -107,9 +110,12 @@ class ProxyProtocol(web.RequestHandler):
     # --- ConnectionOwner
 
     def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
+        if self.direct:
+            self.answerer.request_received(head, body)
+            return
         self.head, self.body = head, body
         self._request_count += 1
-        self._messages.append((_UNREAD if self.direct else _message(head), body or EMPTY_PAYLOAD))
+        self._messages.append((_message(head), body or EMPTY_PAYLOAD))
         waiter = self._waiter
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
@@ -133,6 +139,9 @@ class ProxyProtocol(web.RequestHandler):
         server = self._manager
         if server is None:
             return  # closed before it began
+        if self.direct:
+            await self.answerer.run()
+            return
         while not self._force_close:
             if not self._messages:
                 self._waiter = self._loop.create_future()
@@ -143,9 +152,7 @@ class ProxyProtocol(web.RequestHandler):
             message, content = self._messages.popleft()
             server.requests_count += 1
             try:
-                if self.direct:
-                    await answer(self.forwarder, self.connection, self.head, self.body)
-                elif not await self._answer_with_application(message, content):
+                if not await self._answer_with_application(message, content):
                     return
             except asyncio.CancelledError:
                 self.connection.abort()
@@ -172,10 +179,6 @@ class ProxyProtocol(web.RequestHandler):
         if reset:
             self.connection.abort()
         return not reset
-
-
-_UNREAD: Any = None
-"""Stands for the message that aiohttp would make its request from, where there is none."""
 
 
 def _message(head: RequestHead) -> RawRequestMessage:

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any, cast
 from urllib.parse import unquote
 
 from aiohttp import StreamReader
-from downstream_proxy.answering import answer
+from downstream_proxy.answering import Answerer
 from downstream_proxy.errors import ErrorKind, ProxyError
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.request_head import RequestHead
@@ -55,6 +56,8 @@ class ProxyProtocol(asyncio.Protocol):
         # Anything around the application would be passed over, so only the application itself counts.
         self._direct = app_state.get("only_forwards") is self._app
         self._cycle: Cycle | None = None
+        self._answerer: Answerer | None = None
+        self._answering: asyncio.Task[None] | None = None
         self._server: tuple[str, int] | None = None
         self._client: tuple[str, int] | None = None
 
@@ -76,6 +79,8 @@ class ProxyProtocol(asyncio.Protocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._server_state.connections.discard(self)
         self.connection.connection_lost()
+        if self._answerer is not None:
+            self._answerer.connection_lost()
 
     def pause_writing(self) -> None:
         self.connection.writing_paused()
@@ -90,17 +95,26 @@ class ProxyProtocol(asyncio.Protocol):
     # --- ConnectionOwner
 
     def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
-        cycle = self._cycle = Cycle(self, head, body)
         if self._direct:
-            task = self._loop.create_task(cycle.forward(self.forwarder))
-        else:
-            task = self._loop.create_task(cycle.run(self._app, self._scope(head, cycle)))
-        cycle.task = task
+            self._server_state.total_requests += 1
+            if self._answerer is None:
+                self._answerer = Answerer(self.forwarder, self.connection, self._loop)
+                self._answering = self._start(self._answerer.run())
+            self._answerer.request_received(head, body)
+            return
+        cycle = self._cycle = Cycle(self, head, body)
+        cycle.task = self._start(cycle.run(self._app, self._scope(head, cycle)))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._loop.create_task(work)
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
+        return task
 
     def client_gone(self, error: ProxyError | None = None) -> None:
-        if self._cycle is not None:
+        if self._answering is not None:
+            self._answering.cancel(error)
+        elif self._cycle is not None:
             self._cycle.client_gone(error)
 
     def request_done(self, keep_alive: bool) -> None:
@@ -148,19 +162,6 @@ class Cycle:
         self.writer = connection.writer(head)
         self._told_no_body = False
         self._disconnected: asyncio.Event | None = None
-
-    async def forward(self, forwarder: Forwarder) -> None:
-        """Answer for an application that does nothing but forward."""
-        self.cancel_when_gone = True
-        try:
-            await answer(forwarder, self.connection, self.head, self.body)
-        except (asyncio.CancelledError, ConnectionError):
-            self.connection.abort()
-            if not self.gone:
-                raise
-        except Exception:
-            logger.exception("a fault of the proxy")
-            self.connection.abort()
 
     async def run(self, app: Any, scope: Scope) -> None:
         writer = self.writer
