@@ -130,7 +130,7 @@ async def test_fields_are_left_out_when_not_wanted() -> None:
 async def test_rules_of_one_limit_do_not_count_in_each_others_place() -> None:
     """Without the header a rule counts by the client, as another one may."""
     rules = [
-        RateLimit(limits=("2/hour",), key=key, window=window)  # type: ignore[arg-type]
+        RateLimit(limits=("2/hour",), key=key, window=window)
         for key in ("client", "header:x-api-key")
         for window in ("moving", "fixed")
     ]
