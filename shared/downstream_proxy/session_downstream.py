@@ -194,6 +194,8 @@ class _Content(aiohttp.Payload):
             while data := await self._upload.read():
                 self._progress.writing(self._patience)
                 await writer.write(data)
+                # aiohttp waits for room once in 64 KiB: the last piece would count as sent before it is.
+                await writer.drain()
                 self._progress.writing(None)
         except BaseException:
             # aiohttp's close would stand behind what a downstream that does not read has no room for.
