@@ -1,8 +1,9 @@
-"""Which of our two ways to a downstream this process uses, decided by what the installed aiohttp has.
+"""Which of our two ways to a downstream is used, by what the installed aiohttp has and by `trust_env`.
 
 Asked once per start. Knows the ways by name only: neither is imported before it is chosen, as the fast one
-cannot be where an internal of aiohttp's is gone. There is no setting: where the fast way works the portable
-one is better at nothing, and a bug in the fast one is one to mend.
+cannot be where an internal of aiohttp's is gone. There is no setting for the choice itself: where the fast
+way works, the portable one is better at nothing but the proxies and passwords of the environment, which
+ClientSession finds; and a bug in the fast one is one to mend.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import logging
 
 import aiohttp
 
+from .connecting import Address
+from .downstream import Downstream
 from .route import DownstreamFactory
+from .settings import DownstreamSettings
 
 logger = logging.getLogger("downstream_proxy")
 
@@ -44,6 +48,14 @@ def choose_downstream() -> DownstreamFactory:
 
         logger.warning("%s", reason)
         return SessionDownstream
+    return _fast_unless_told
+
+
+def _fast_unless_told(settings: DownstreamSettings, address: Address) -> Downstream:
+    if settings.trust_env:
+        from .session_downstream import SessionDownstream
+
+        return SessionDownstream(settings, address)
     from .wire_downstream import WireDownstream
 
-    return WireDownstream
+    return WireDownstream(settings, address)

@@ -131,7 +131,9 @@ class DownstreamSettings(Table):
     allow_private: bool = option(
         True, "off refuses loopback, private and link-local addresses after name lookup"
     )
-    trust_env: bool = option(False, "honour HTTP_PROXY, HTTPS_PROXY, NO_PROXY and .netrc")
+    trust_env: bool = option(
+        False, "honour HTTP_PROXY, HTTPS_PROXY, NO_PROXY and .netrc; slower, and WebSocket is answered 502"
+    )
     websocket_origins: StringList | None = option(
         None, "Origin values that may open a WebSocket; none = no check"
     )

@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 # Several downstreams behind one server; the last catches the rest.
+TRUSTING = """
+[downstreams.plain]
+url = "http://$ORIGIN"
+
+[downstreams.trusting]
+url = "http://$ORIGIN"
+prefix = "/trusting"
+trust_env = true
+"""
+
 ROUTES = """
 [downstreams.api]
 prefix = "/api"

@@ -14,7 +14,7 @@ from ..recorded import Request
 from ..scripts import ok, reply, stall
 from ..wire import Client
 from .lab import Lab, chunks, get, post, rule
-from .settings import FAULTS, ROUTES, TRUSTED
+from .settings import FAULTS, ROUTES, TRUSTED, TRUSTING
 
 ProxyWith = Callable[[str], Lab]
 
@@ -172,6 +172,18 @@ def test_proxy_variables_and_netrc_are_ignored(proxy_with: ProxyWith) -> None:
         request = proxy.origin.seen(target)[0]
         assert not request.all(b"authorization")
         assert not request.all(b"proxy-authorization")
+
+
+@rule("isolation.environment-ignored")
+def test_proxy_variables_are_honoured_when_asked_for(proxy_with: ProxyWith) -> None:
+    proxy = proxy_with(TRUSTING)  # nobody listens where the variables lead
+    response = proxy.ask(get(b"/trusting/x"))
+    assert (response.status, response.one(b"proxy-status")) == (
+        502,
+        b"downstream-proxy; error=connection_refused",
+    )
+    proxy.barrier()
+    assert not proxy.others()
 
 
 @rule("isolation.private-addresses")

@@ -85,12 +85,14 @@ def test_interrupt_shows_what_was_measured_and_ends_everything(tmp_path: Path) -
         text=True,
     )
     assert process.stderr is not None
+    before = []
     for line in process.stderr:
+        before.append(line)
         if line.startswith("[1/"):
             break
     process.send_signal(signal.SIGINT)
     shown, told = process.communicate(timeout=30)
-    assert process.returncode == 0
+    assert process.returncode == 0, "".join(before) + told
     assert "interrupted" in told
     assert "Requests per second" in shown
     # The origin and the proxies had their folders here; what is gone was ended first.

@@ -8,9 +8,10 @@ import logging
 import aiohttp
 import pytest
 from downstream_proxy import aiohttp_internals, downstream_choice
+from downstream_proxy.connecting import Address
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.session_downstream import SessionDownstream
-from downstream_proxy.settings import Settings
+from downstream_proxy.settings import DownstreamSettings, Settings
 from downstream_proxy.wire_downstream import WireDownstream
 
 
@@ -19,8 +20,14 @@ def test_installed_aiohttp_has_all_that_the_wire_leans_on() -> None:
     assert downstream_choice.portable_because() is None
 
 
-def test_fast_way_is_taken_without_a_word(caplog: pytest.LogCaptureFixture) -> None:
-    assert downstream_choice.choose_downstream() is WireDownstream
+@pytest.mark.parametrize(("trust_env", "way"), [(False, WireDownstream), (True, SessionDownstream)])
+def test_fast_way_is_taken_without_a_word_unless_the_environment_is_trusted(
+    trust_env: bool, way: type, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = "http://127.0.0.1:9"
+    settings = DownstreamSettings(url=url, trust_env=trust_env)
+    made = downstream_choice.choose_downstream()(settings, Address.parse(url))
+    assert type(made) is way
     assert not caplog.records
 
 

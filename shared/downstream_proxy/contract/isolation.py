@@ -63,7 +63,8 @@ CHAPTER = Chapter(
         Rule(
             "isolation.environment-ignored",
             MUST,
-            "HTTP_PROXY and .netrc of the proxy's own environment are ignored unless `trust_env` is set.",
+            "HTTP_PROXY and .netrc of the proxy's own environment are ignored unless `trust_env` is set, and "
+            "honoured then.",
             "no standard; configuration",
             capability="settings",
         ),
