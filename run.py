@@ -70,6 +70,9 @@ COMMANDS = {
     "print-config": ([], [PROGRAM, "print-config"], "print the effective configuration"),
     "python": (["all"], [], "run .venv's Python, with everything installed"),
 }
+# What `test` does when it is told nothing, every day: all cores, the tests of a file in one process, as they
+# share servers.
+EVERYDAY = ["-n", "logical", "--dist", "loadfile"]
 # Variables that would send the installation elsewhere than .venv, or start its Python from elsewhere.
 MISLEADING = ("PIP_PREFIX", "PIP_REQUIRE_VIRTUALENV", "PIP_TARGET", "PIP_USER", "PYTHONHOME")
 
@@ -95,6 +98,7 @@ def main(argv: list[str]) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(130)
     if command == "test":
+        arguments = arguments or EVERYDAY
         os.chdir(ROOT)  # pytest's configuration is here; the other commands take paths as the user typed them
     os.execv(PYTHON, [str(PYTHON), *target, *arguments])
 
