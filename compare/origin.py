@@ -7,7 +7,8 @@ answers POST after it has read the whole body.
 The sink needs care. `return 204` in nginx answers as soon as the head is there and discards
 the body later, which would make every upload an early response. So the sink is a location
 with `proxy_request_buffering on`: nginx reads the whole body into memory first and only then
-asks a second server on a Unix socket, without the body, for the answer. `tcp_nopush` stays off: on
+asks a second server on a Unix socket, without the body, for the answer; its path is
+relative to the folder that nginx runs in, as a long one has no room in an address. `tcp_nopush` stays off: on
 loopback, where a segment holds 64 KiB, it makes a proxy's reads wait now and then for a delayed
 acknowledgement (40 ms), whichever proxy it is.
 
@@ -51,7 +52,7 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    upstream answer {{ server unix:{folder}/answer.sock; keepalive 256; keepalive_requests 1000000000; }}
+    upstream answer {{ server unix:answer.sock; keepalive 256; keepalive_requests 1000000000; }}
     server {{
         listen 127.0.0.1:{port} backlog=4096;
         {tls}
@@ -72,7 +73,7 @@ http {{
         }}
     }}
     server {{
-        listen unix:{folder}/answer.sock;
+        listen unix:answer.sock;
         location / {{ return 200 "ok\\n"; }}
     }}
 }}

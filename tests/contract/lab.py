@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import time
 
 import pytest
 from downstream_proxy.contract import Basis
@@ -51,6 +52,18 @@ def chunked(
 
 def chunks(*pieces: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+
+
+def wait_refused(server: Server) -> None:
+    """Until nobody listens any more."""
+    deadline = time.monotonic() + 8
+    while time.monotonic() < deadline:
+        try:
+            with Client(server.address) as client:
+                client.readable(0.02)
+        except OSError:
+            return
+    raise AssertionError("the listener stays open")
 
 
 class Lab:

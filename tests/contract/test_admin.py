@@ -16,9 +16,8 @@ import pytest
 from ..backends import Server
 from ..scripts import stall
 from ..wire import Client, Response
-from .lab import Lab, get, post, rule
+from .lab import Lab, get, post, rule, wait_refused
 from .settings import ADMIN_LISTEN
-from .test_operations import wait_refused
 
 ProxyWith = Callable[[str], Lab]
 

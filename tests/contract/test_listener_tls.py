@@ -15,7 +15,7 @@ import trustme
 from ..backends import Backend
 from ..origin import Origin
 from ..wire import Client
-from .lab import Lab, get, rule
+from .lab import Lab, get, rule, wait_refused
 
 
 class Certificates:
@@ -187,6 +187,7 @@ def test_a_handshake_under_way_as_the_listener_closes_still_gets_its_answer(
     raw = socket.create_connection(lab.server.address, timeout=8)
     lab.barrier()  # the event loop has accepted what came before
     lab.server.signal(signal.SIGTERM)
+    wait_refused(lab.server)
     with certificates.client().wrap_socket(raw, server_hostname="127.0.0.1") as late:
         late.sendall(get(b"/late"))
         answer = late.recv(65536)

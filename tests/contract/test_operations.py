@@ -12,29 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from ..backends import Backend, Server
+from ..backends import Backend
 from ..origin import Connection, Origin
 from ..parse import TruncatedError
 from ..recorded import Request
 from ..scripts import ok, stall
-from ..wire import Client
-from .lab import Lab, get, rule
+from .lab import Lab, get, rule, wait_refused
 from .settings import ADMIN_ELSEWHERE
 
 ProxyWith = Callable[[str], Lab]
 Start = Callable[[str], Lab]
-
-
-def wait_refused(server: Server) -> None:
-    """Until nobody listens any more."""
-    deadline = time.monotonic() + 8
-    while time.monotonic() < deadline:
-        try:
-            with Client(server.address) as client:
-                client.readable(0.02)
-        except OSError:
-            return
-    raise AssertionError("the listener stays open")
 
 
 @rule("operations.admin")
