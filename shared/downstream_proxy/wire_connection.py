@@ -50,6 +50,8 @@ class IdleConnections:
         while self._idle:
             connection, _ = self._idle.popitem()
             if not connection.transport.is_closing():
+                # A request whose body comes slowly sets no deadline of its own for a while.
+                connection.deadline.stop()
                 return connection
             connection.drop()
         return None

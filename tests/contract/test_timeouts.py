@@ -287,6 +287,19 @@ def test_rate_of_0_asks_for_any_byte_only(proxy_with: ProxyWith) -> None:
 
 
 @rule("failures.slow-body")
+@pytest.mark.parametrize("kept", [False, True], ids=["new connection", "kept connection"])
+def test_upload_may_take_longer_than_an_idle_connection_is_kept(proxy_with: ProxyWith, kept: bool) -> None:
+    lab = proxy_with('[downstreams.x]\nurl = "http://$ORIGIN"\npool = { keep_alive = 0.3 }\n')
+    if kept:
+        lab.barrier()
+    raw = post(b"/x", bytes(8))
+    assert lab.send(raw[:-8]).drip(bytes(8), 0.1) == 8
+    assert lab.clients[-1].read_response().status == 200
+    if kept:
+        assert len({request.conn for request in lab.origin.requests}) == 1
+
+
+@rule("failures.slow-body")
 def test_origin_that_reads_slowly_is_not_the_clients_fault(lab: Lab) -> None:
     """The proxy itself stopped reading the client: the pace says nothing about it."""
     gate = lab.origin.gate()
