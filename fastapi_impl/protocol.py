@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
 from typing import Any, cast
 from urllib.parse import unquote
 
@@ -99,17 +98,14 @@ class ProxyProtocol(asyncio.Protocol):
             self._server_state.total_requests += 1
             if self._answerer is None:
                 self._answerer = Answerer(self.forwarder, self.connection, self._loop)
-                self._answering = self._start(self._answerer.run())
+                # Not one of the server's tasks, whose ends it awaits at its own: this one waits for requests.
+                self._answering = self._loop.create_task(self._answerer.run())
             self._answerer.request_received(head, body)
             return
         cycle = self._cycle = Cycle(self, head, body)
-        cycle.task = self._start(cycle.run(self._app, self._scope(head, cycle)))
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._loop.create_task(work)
+        task = cycle.task = self._loop.create_task(cycle.run(self._app, self._scope(head, cycle)))
         self._server_state.tasks.add(task)
         task.add_done_callback(self._server_state.tasks.discard)
-        return task
 
     def client_gone(self, error: ProxyError | None = None) -> None:
         if self._answering is not None:

@@ -19,6 +19,9 @@ from .timers import Deadline
 LOOK_SECONDS = 0.1
 """How often connections that are not read are looked at."""
 
+FAREWELL_SECONDS = 1.0
+"""How long a TLS peer may take to answer our end with its own; RFC 8446, section 6.1, asks nobody to wait."""
+
 _RESOLUTION = 40
 """Looks per period of an Outflow: what took nothing for the period is noticed that share of it later at
 most."""
@@ -74,7 +77,17 @@ class Flow:
     ever.
     """
 
-    __slots__ = ("_ended", "_loop", "_lost", "_outflow", "_seconds", "_stuck", "_transport", "unread")
+    __slots__ = (
+        "_ended",
+        "_farewell",
+        "_loop",
+        "_lost",
+        "_outflow",
+        "_seconds",
+        "_stuck",
+        "_transport",
+        "unread",
+    )
 
     def __init__(
         self,
@@ -92,6 +105,7 @@ class Flow:
         self._ended = ended
         self._stuck = stuck
         self._outflow: Outflow | None = None
+        self._farewell: asyncio.TimerHandle | None = None
         self._lost = False
 
     def stop_reading(self) -> None:
@@ -118,11 +132,25 @@ class Flow:
         if self._transport.get_write_buffer_size() and not self._lost:
             self.full()
         self._transport.close()
+        if not self._lost and self._transport.get_extra_info("sslcontext") is not None:
+            self._await_farewell()
+
+    def _await_farewell(self) -> None:
+        self._farewell = self._loop.call_later(FAREWELL_SECONDS, self._leave)
+
+    def _leave(self) -> None:
+        """Go without the peer's own end, once it has all that was written."""
+        if untaken(self._transport):
+            self._await_farewell()
+        else:
+            self._transport.abort()
 
     def lost(self) -> None:
         """The connection is gone."""
         self._lost = True
         self.unread.discard(self._transport)
+        if self._farewell is not None:
+            self._farewell.cancel()
         if self._outflow is not None:
             self._outflow.close()
 

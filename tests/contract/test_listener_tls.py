@@ -194,3 +194,17 @@ def test_a_handshake_under_way_as_the_listener_closes_still_gets_its_answer(
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert b"\r\nConnection: close\r\n" in answer
     assert lab.server.wait() == 0
+
+
+@rule("operations.tls", "operations.drain")
+def test_idle_connections_whose_clients_do_not_close_are_no_error_at_the_end(
+    start: Start, certificates: Certificates
+) -> None:
+    lab = start(certificates.settings("[timeouts]\nshutdown_idle = 0\n"), certificates.client())
+    raw = socket.create_connection(lab.server.address, timeout=8)
+    with certificates.client().wrap_socket(raw, server_hostname="127.0.0.1") as idle:
+        idle.sendall(get(b"/x"))
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+        lab.server.signal(signal.SIGTERM)
+        assert lab.server.wait() == 0  # and the client has not read the end of its connection yet
+    assert " ERROR " not in lab.server.log()
