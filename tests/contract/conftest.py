@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -113,5 +114,6 @@ def start(
     for lab in labs:
         for client in lab.clients:
             client.close()
-    for lab in labs:
-        lab.server.stop()
+    with contextlib.ExitStack() as stack:
+        for lab in reversed(labs):
+            stack.callback(lab.server.stop)  # each of them, also when another did not end well
