@@ -27,7 +27,7 @@ class Answerer:
     A context variable that is set for one request would stay set for the next; nothing here sets any.
     """
 
-    __slots__ = ("_connection", "_forwarder", "_loop", "_next", "_waiter")
+    __slots__ = ("_connection", "_forwarder", "_loop", "_lost", "_next", "_waiter")
 
     def __init__(
         self, forwarder: Forwarder, connection: ServerConnection, loop: asyncio.AbstractEventLoop
@@ -37,6 +37,7 @@ class Answerer:
         self._loop = loop
         self._next: tuple[RequestHead, StreamReader | None] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._lost = False
 
     def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
         """Answer this one next. The connection gives none before the last is answered."""
@@ -47,6 +48,7 @@ class Answerer:
 
     def connection_lost(self) -> None:
         """There will be no next request. One that is being answered ends by its own task's cancellation."""
+        self._lost = True
         if self._waiter is not None:
             self._waiter.cancel()
 
@@ -56,6 +58,9 @@ class Answerer:
         try:
             while True:
                 if self._next is None:
+                    if self._lost:
+                        # While the last answer lingered.
+                        return
                     self._waiter = self._loop.create_future()
                     try:
                         await self._waiter

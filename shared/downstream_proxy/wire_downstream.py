@@ -18,6 +18,7 @@ from .aiohttp_internals import Connecting, connecting_to
 from .connecting import Address, connect_error, make_session, watch_name
 from .downstream import DownstreamResponse
 from .errors import ErrorKind, ProxyError
+from .http1.splicing import channel
 from .message import OutgoingRequest
 from .settings import DownstreamSettings
 from .wire_connection import IdleConnections, WireConnection
@@ -38,6 +39,7 @@ class WireDownstream:
 
     async def open(self) -> None:
         self._loop = asyncio.get_running_loop()
+        channel(self._loop)  # now, as later there may be no descriptors left for it
         self._session = make_session(self._settings)
         self._connect = connecting_to(self._address.url, self._settings.tls.server_name, self._session)
 
@@ -76,10 +78,10 @@ class WireDownstream:
         assert isinstance(maker, Connecting)
         transport = maker.transport
         if transport is None or transport.is_closing():
-            # Gone between the connection's making and now, before anybody was there to be told.
+            # Gone between the connection's making and now: nobody was there to be told, and nothing was sent.
             hold.close()
             finished()
-            raise ProxyError(ErrorKind.REQUEST_NOT_TAKEN)
+            raise ProxyError(ErrorKind.CONNECTION_REFUSED)
         connection = WireConnection(hold, maker, transport, self._idle, self._loop)
         if self._watch is not None:
             self._watch.add(connection)

@@ -72,6 +72,7 @@ _BODIES = "download.*|events|chunked|gzip|upper.*|range|unverified.*|HEAD"
 _ENDED = "closed-before-head|stale-connection|request-not-taken|response-incomplete"
 EXPLAINED = (
     Rule("POST.*|upload", f"502 ({_ENDED})|cut.*", "kill", 1.0, "its origin died, and it is not sent twice"),
+    Rule("slow upload", f"502 ({_ENDED})|cut.*", "kill", 3.0, "the same; it looks for its answer at its end"),
     Rule(_BODIES, "cut after .*", "kill", 1.0, "died within the body"),
     Rule("slow reader", "cut after .*", "kill", 8.0, "died within the body; what was on its way came first"),
     Rule(

@@ -89,6 +89,7 @@ class Load:
                     group.create_task(self._asking(kind, how, random.Random(f"{kind}/{n}")))
             for n in range(2):
                 group.create_task(self._slow_reader(random.Random(f"slow/{n}")))
+                group.create_task(self._slow_upload(random.Random(f"slow upload/{n}")))
                 group.create_task(self._leaver(random.Random(f"leaver/{n}")))
                 group.create_task(self._stranger(random.Random(f"stranger/{n}")))
                 group.create_task(self._affine("sticky", random.Random(f"sticky/{n}")))
@@ -205,6 +206,28 @@ class Load:
                     hashlib.sha256(answer.body).digest() == hashlib.sha256(self.requests.files.large).digest()
                 )
                 self.judge(kind, name, RIGHT if whole else described(answer))
+            except (CutError, OSError, TimeoutError) as error:
+                self.account.see(kind, name, described(error))
+            caller.leave()
+
+    async def _slow_upload(self, rng: random.Random) -> None:
+        """Longer in sending than the proxy keeps an idle connection to an origin."""
+        kind = "slow upload"
+        while await self.traffic.rest(rng.uniform(0.1, 0.5)):
+            caller = await self._usable(kind, None)
+            if caller is None:
+                continue
+            name, field = self.request_id(kind)
+            body = rng.randbytes(rng.randrange(10, 20_000))
+            caller.send(get("/echo", f"Content-Length: {len(body)}", field, method="POST"))
+            try:
+                async with asyncio.timeout(40):
+                    for at in range(0, len(body), len(body) // 7):
+                        await asyncio.sleep(0.2)
+                        await caller.write(body[at : at + len(body) // 7])
+                    answer = await caller.answer()
+                digest = hashlib.sha256(body).hexdigest().encode()
+                self.judge(kind, name, self.requests.whole(digest)(answer))
             except (CutError, OSError, TimeoutError) as error:
                 self.account.see(kind, name, described(error))
             caller.leave()

@@ -14,6 +14,7 @@ from .soak_account import LOG, Account, Sight, Timeline
 COLUMNS = ("backend", "client", "asked", "answered right", "refused as expected", "explained", "unexplained")
 GROWTH_KIB = 96 * 1024
 _AROUND = 1.0
+_ENTRY = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
 
 
 @dataclass
@@ -70,8 +71,13 @@ def logged(log: str, timeline: Timeline) -> Iterator[str]:
             if at is None or not any(
                 text in line and timeline.held(event, at + 0.05, after + 0.05) for text, event, after in LOG
             ):
-                where = log.index(line)
-                yield log[where : where + 2000] if "Traceback" in line else line
+                yield _whole(log, log.index(line))
+
+
+def _whole(log: str, start: int) -> str:
+    """The entry that begins there, with the lines that belong to it."""
+    following = _ENTRY.search(log, start + 1)
+    return log[start : following.start() if following else len(log)].strip()[:2000]
 
 
 def _at(line: str) -> float:

@@ -3,16 +3,22 @@ and is served by the portable way meanwhile."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 import aiohttp
 import pytest
 from downstream_proxy import aiohttp_internals, downstream_choice
 from downstream_proxy.connecting import Address
+from downstream_proxy.errors import ProxyError
 from downstream_proxy.forwarder import Forwarder
+from downstream_proxy.message import OutgoingRequest
+from downstream_proxy.retry import may_retry
 from downstream_proxy.session_downstream import SessionDownstream
 from downstream_proxy.settings import DownstreamSettings, Settings
 from downstream_proxy.wire_downstream import WireDownstream
+
+URL = "http://127.0.0.1:9"
 
 
 def test_installed_aiohttp_has_all_that_the_wire_leans_on() -> None:
@@ -24,9 +30,8 @@ def test_installed_aiohttp_has_all_that_the_wire_leans_on() -> None:
 def test_fast_way_is_taken_without_a_word_unless_the_environment_is_trusted(
     trust_env: bool, way: type, caplog: pytest.LogCaptureFixture
 ) -> None:
-    url = "http://127.0.0.1:9"
-    settings = DownstreamSettings(url=url, trust_env=trust_env)
-    made = downstream_choice.choose_downstream()(settings, Address.parse(url))
+    settings = DownstreamSettings(url=URL, trust_env=trust_env)
+    made = downstream_choice.choose_downstream()(settings, Address.parse(URL))
     assert type(made) is way
     assert not caplog.records
 
@@ -77,3 +82,28 @@ def test_proxy_of_an_aiohttp_without_an_internal_takes_the_portable_way(
     monkeypatch.setattr(aiohttp_internals, "missing", lambda: ["X"])
     forwarder = Forwarder(Settings(downstream="http://127.0.0.1:9"))
     assert isinstance(forwarder.state.by_name["default"].downstream, SessionDownstream)
+
+
+async def test_connection_that_is_gone_before_it_was_used_may_be_made_again_for_any_method(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Gone:
+        protocol = aiohttp_internals.Connecting(asyncio.get_running_loop())
+        closed = False
+
+        def close(self) -> None:
+            self.closed = True
+
+    async def connect() -> Gone:
+        return gone
+
+    gone, finished = Gone(), []
+    downstream = WireDownstream(DownstreamSettings(url=URL), Address.parse(URL))
+    await downstream.open()
+    monkeypatch.setattr(downstream, "_connect", connect)
+    request = OutgoingRequest(b"POST", b"/", [])
+    with pytest.raises(ProxyError) as failed:
+        await downstream.send(request, lambda: finished.append(1))
+    await downstream.close()
+    assert may_retry(request, failed.value, 1, 2)
+    assert (finished, gone.closed) == ([1], True)
