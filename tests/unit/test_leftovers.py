@@ -22,7 +22,8 @@ RUN = """
 import os, signal, subprocess, sys, time
 from tests.leftovers import LOOK_SECONDS, guarded
 def born(**options):
-    return subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(50)"], stdout=-3, **options).pid
+    code = "import time; time.sleep(50)"
+    return subprocess.Popen([sys.executable, "-S", "-c", code], stdout=-3, **options).pid
 def orphan(**options):
     code = "import subprocess; print(subprocess.Popen(['sleep', '50'], stdout=-3).pid)"
     return int(subprocess.check_output([sys.executable, "-S", "-c", code], **options))
