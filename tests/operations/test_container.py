@@ -3,8 +3,10 @@ health check and its stop signal, with nothing in the file system that it may wr
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -30,6 +32,8 @@ from .images import Images
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 WITHIN = 30.0
+# Below the range that the kernel takes ports for connections from: building comes between choice and use.
+PORTS = range(20_000, 32_000)
 
 pytestmark = [
     pytest.mark.timeout(240),
@@ -79,8 +83,7 @@ def built(
 ) -> Built:
     if backend.module is None:
         pytest.skip("builds our own")
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        main, admin = one.getsockname()[1], two.getsockname()[1]
+    main, admin = free_port(), free_port()
     settings = Settings.model_validate(
         {
             "downstream": f"http://{the_origin.authority.decode()}",
@@ -95,6 +98,13 @@ def built(
     for file in (wheel, CHECKOUT / "constraints.txt"):
         shutil.copy(file, context)
     return Built(images, backend.name, images.build(context / "Containerfile", backend.name), main, admin)
+
+
+def free_port() -> int:
+    for port in random.sample(PORTS, len(PORTS)):
+        with contextlib.suppress(OSError), socket.create_server(("", port)):
+            return port
+    raise AssertionError("no free port")
 
 
 def ask(port: int, path: str) -> Response | None:
