@@ -191,6 +191,16 @@ def test_every_argument_is_passed_on_as_it_is(launch: Launcher, tmp_path: Path) 
     ]
 
 
+def test_every_day_all_cores_work_and_otherwise_nothing_is_added(launch: Launcher) -> None:
+    launch("test")
+    launch("test", "tests/reliability")
+    pytest_itself = [str(launch.root / ".venv" / "bin" / "python"), "-m", "pytest"]
+    assert launch.handed_over == [
+        [*pytest_itself, "-n", "logical", "--dist", "loadfile"],
+        [*pytest_itself, "tests/reliability"],
+    ]
+
+
 def test_tests_run_in_the_project_and_other_commands_where_the_user_is(
     launch: Launcher, tmp_path: Path
 ) -> None:
