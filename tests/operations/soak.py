@@ -174,6 +174,7 @@ async def _under_load(all_of_it: Scene, traffic: Load, result: Soaked, shown: Sh
         while (passed := time.monotonic() - began) < result.seconds:
             result.rss.append(all_of_it.proxy.rss())
             shown.at(passed)
+            result.account.timeline.pulses.append((began + passed, await all_of_it.proxy.pulse()))
             await asyncio.sleep(min(1.0, result.seconds / 60))
 
 

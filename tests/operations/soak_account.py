@@ -16,6 +16,7 @@ from ..reliability.caller import Answer, CutError
 from .soak_settings import BREAKER_LONGEST
 from .traffic import Tally
 
+_AROUND = 5.0  # seconds
 _PROBLEM = re.compile(rb"urn:downstream-proxy:problem:([a-z-]+)")
 
 
@@ -34,6 +35,9 @@ class Timeline:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.pulses: list[
+            tuple[float, float]
+        ] = []  # when, and seconds that the proxy took to say it is there
         self.began = time.monotonic()
 
     def note(self, kind: str, what: str) -> None:
@@ -50,8 +54,14 @@ class Timeline:
             event.until = time.monotonic()
 
     def held(self, kind: str, moment: float, after: float) -> bool:
-        """Whether one of these was under way at this moment, or had ended no longer ago than `after`."""
+        """Whether one of these was under way at this moment, or had ended no longer ago than `after`. Where
+        everything takes long, because the machine is busy, so may that."""
+        after += self.slowness(moment)
         return any(e.kind == kind and e.at <= moment <= e.until + after for e in self.events)
+
+    def slowness(self, moment: float) -> float:
+        """The longest that the proxy took around this moment to say that it is there."""
+        return max((took for at, took in self.pulses if abs(at - moment) < _AROUND), default=0.0)
 
     def times(self, kind: str) -> int:
         return sum(event.kind == kind for event in self.events)
@@ -80,7 +90,13 @@ EXPLAINED = (
     ),
     Rule("WebSocket", f"502 ({_ENDED})|closed (1006|1011|1012|1014)", "kill", 1.0, "its origin died"),
     Rule("WebSocket", "closed 1001", "restart", 0.0, "told to go to the new process"),
-    Rule("mutual TLS", f"502 ({_ENDED}|connection-refused)", "down", 1.0, "has one origin, and that is down"),
+    Rule(
+        "mutual TLS",
+        f"502 ({_ENDED}|connection-refused|tls-protocol)",
+        "down",
+        1.0,
+        "has one origin, and that is down",
+    ),
     Rule("mutual TLS", "503 circuit-open", "down", 1.3 * BREAKER_LONGEST + 1, "the breaker, behind the same"),
     Rule("limited.*", "503 rate-limit-unavailable", "redis", 2.0, "nobody counts, and `outage` is closed"),
     Rule("sticky|keyed", "moved", "down", 15.0, "its origin was down, or is back"),
@@ -164,8 +180,12 @@ class Account:
         return rows
 
     def why(self) -> Counter[tuple[str, str, str]]:
-        """What was seen and explained: client, sight, reason."""
-        return Counter((s.kind, s.seen, why) for s in self.sights if (why := self.explanation(s)))
+        """What was seen and explained: client, sight, reason. Where a body was cut makes no difference."""
+        found: Counter[tuple[str, str, str]] = Counter()
+        for sight in self.sights:
+            if why := self.explanation(sight):
+                found[sight.kind, re.sub(r"after \d+ bytes", "within the body", sight.seen), why] += 1
+        return found
 
 
 class Accounted(Tally):

@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -71,6 +72,13 @@ class Proxy(Running):
             for name in os.listdir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(FileNotFoundError):
                     yield os.readlink(f"/proc/{pid}/fd/{name}")
+
+    async def pulse(self) -> float:
+        """Seconds until it said that it is there."""
+        began = time.monotonic()
+        with contextlib.suppress(OSError, CutError):
+            await once(self.admin, get("/-/own/healthy", "Connection: close"))
+        return time.monotonic() - began
 
     async def gauges(self) -> dict[str, float]:
         """What has to be 0 at rest, of all workers together."""

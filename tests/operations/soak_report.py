@@ -12,7 +12,7 @@ from pathlib import Path
 from .soak_account import LOG, Account, Sight, Timeline
 
 COLUMNS = ("backend", "client", "asked", "answered right", "refused as expected", "explained", "unexplained")
-GROWTH_KIB = 96 * 1024
+GROWTH_KIB = 64 * 1024
 _AROUND = 1.0
 _ENTRY = re.compile(r"^\d{4}-\d\d-\d\d ", re.MULTILINE)
 
@@ -50,8 +50,9 @@ class Soaked:
             "redis": "Redis restarted",
         }
         times = ", ".join(f"{self.account.timeline.times(kind)} x {what}" for kind, what in kinds.items())
+        slowest = f"healthy in {max(took for _, took in self.account.timeline.pulses):.2f} s at most"
         memory = f"{self.growth / 1024:+.1f} MiB of memory over the last two thirds"
-        return f"{self.backend}, {self.seconds:.0f} s: {times}; {self.spans:,} spans; {memory}."
+        return f"{self.backend}, {self.seconds:.0f} s: {times}; {self.spans:,} spans; {memory}; {slowest}."
 
 
 def growth(rss: list[int]) -> int:
