@@ -42,12 +42,18 @@ class Admin:
         }
         self._on_main: dict[bytes, Endpoint] = {} if settings.listen else self._guarded
 
+    def answers(self, target: bytes) -> bool:
+        """Whether a request is the proxy's own to answer: below the prefix, or `OPTIONS *`."""
+        return target.startswith(self.prefix) or target == b"*"
+
     def answer(self, request: IncomingRequest) -> Answer:
-        """The main listener's answer to a request whose target begins with the prefix.
+        """The main listener's answer to a request that is the proxy's own (for `*`: RFC 9110, section 9.3.7).
 
         Raises ProxyError: no-route for an unknown endpoint, forbidden for a peer outside `admin.allow`,
         method-not-allowed for anything but GET and HEAD.
         """
+        if request.target == b"*":
+            return 204, [], b""
         name = self._name(request)
         endpoint = self._open.get(name)
         if endpoint is None:

@@ -2,15 +2,13 @@
 
 1. The adapter translates the framework's request into an IncomingRequest.
 2. `Forwarder.forward` finds the route by the raw path, takes a place for the exchange, or waits in the
-bounded queue,
-   or is refused.
+   bounded queue, or is refused.
 3. Target and header fields of the outgoing request are made from the incoming bytes.
 4. `Downstream.send` sends it; a failure in which nothing can have been processed may be retried.
 5. What belongs to the other connection is stripped from the response's fields.
 6. The adapter hands a sink to `Forwarding.relay`, which writes head and content with back-pressure.
 7. An error before the head becomes a problem document; after the head the connection is broken off.
-8. Leaving the `async with`, on whatever way, gives the place back, counts the request and writes the log
-line.
+8. Leaving the `async with`, on whatever way, gives the place back, counts the request and logs it.
 
 Knows no framework and no client library.
 """
@@ -156,9 +154,9 @@ class Forwarding:
         state.inflight += 1
         try:
             target = self.request.target
-            if target.startswith(state.admin.prefix) or target == b"*":
+            if state.admin.answers(target):
                 # Before any limit: a full proxy still says that it is alive, and how full it is.
-                self._answer = self._answer_here()
+                self._answer = state.admin.answer(self.request)
                 return self
             if state.inflight > state.max_inflight:
                 raise ProxyError(ErrorKind.OVERLOADED)
@@ -251,12 +249,6 @@ class Forwarding:
         self._response = self._body = None
         self._head_at = 0.0
         self._started = False
-
-    def _answer_here(self) -> Answer:
-        """What the proxy answers for itself: its own endpoints, and `OPTIONS *` (RFC 9110, section 9.3.7)."""
-        if self.request.target == b"*":
-            return 204, [], b""
-        return self._state.admin.answer(self.request)
 
     async def relay(self, sink: ResponseSink) -> None:
         """Steps 6 and 7: write the answer. The sink's own errors mean that the client has left, and pass

@@ -20,6 +20,7 @@ from .message import Body, OutgoingRequest
 from .settings import DownstreamSettings
 from .websocket_handshake import check_accept
 from .wire_connection import WireConnection
+from .wire_tunnel import WireTunnel
 
 SPLICE_FROM = 2**17
 """Bytes of content still to come that make splice(2) worth its system calls."""
@@ -308,28 +309,7 @@ class WireExchange:
             # It ended between the 101 and now, when nobody was there to be told.
             self._loop.call_soon(events.downstream_lost)
         self._connection.transport.resume_reading()
-        return self
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        return self._connection.transport
-
-    def write(self, data: bytes) -> None:
-        self._connection.transport.write(data)
-
-    def pause_reading(self) -> None:
-        self._connection.transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        self._connection.transport.resume_reading()
-
-    def write_eof(self) -> None:
-        if self._connection.transport.can_write_eof() and not self._connection.transport.is_closing():
-            self._connection.transport.write_eof()
-
-    def close(self) -> None:
-        """End an upgraded connection after what was written."""
-        self._connection.transport.close()
+        return WireTunnel(self._connection.transport, self.abort)
 
     def abort(self) -> None:
         """Give the exchange up; the downstream sees its connection end at once."""

@@ -136,14 +136,13 @@ class ServerConnection:
         self.transport.abort()
 
     def _gone(self, error: ProxyError | None = None) -> None:
-        was_answering = self._state is State.ANSWERING
-        self._state = State.CLOSED
+        before, self._state = self._state, State.CLOSED
         self._deadline.stop()
         if self._lingering is not None and not self._lingering.done():
             self._lingering.set_result(None)
         if self._receiver is not None:
             self._receiver.fail(ProxyError(ErrorKind.CLIENT_GONE))
-        if was_answering:
+        if before is State.ANSWERING:
             self._owner.client_gone(error)
 
     # --- flow control, in the words of aiohttp's StreamReader
@@ -319,8 +318,8 @@ class ServerConnection:
             await self._lingering
 
     def _linger(self) -> None:
-        """Close our side, then read on and ignore it: closing with bytes unread would reset the connection,
-        and the client would lose the answer (RFC 9112, section 9.6)."""
+        """Close our side, then read on and ignore it: a close with bytes unread would cost the client its
+        answer (RFC 9112, section 9.6)."""
         self._state = State.LINGERING
         self._buffer = b""
         if self._reading_paused or self._buffer_paused:
