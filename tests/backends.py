@@ -246,10 +246,7 @@ class Backend:
         for server in self.servers.values():
             try:
                 server.stop()
-            except (
-                AssertionError,
-                OSError,
-            ) as error:  # its log may be gone: the next one has to end all the same
+            except (AssertionError, OSError) as error:  # its log may be gone; the next one has to end as well
                 problems.append(str(error))
         self.servers.clear()
         assert not problems, "\n".join(problems)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 from collections.abc import Iterator
 
 import pytest
 
 from .backends import OURS, Backend, external, not_forwarding, started_by
-from .leftovers import guarded
 from .origin import Origin
 
 #: The exit code when the server behind --proxy-url does not forward to the origin.
@@ -47,13 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(
             "--proxy-url needs --origin-listen ADDR:PORT, the address that server forwards to"
         )
-
-
-def pytest_sessionstart(session: pytest.Session) -> None:
-    # Until the very end: an interrupted session takes its fixtures down after its last test.
-    stack = contextlib.ExitStack()
-    stack.enter_context(guarded())
-    session.config.add_cleanup(stack.close)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
