@@ -50,7 +50,7 @@ class Running:
         os.kill(old, signal.SIGUSR2)
         await until(lambda: len(self._took_over()) > before, WITHIN)
         self.pid = self._took_over()[-1]
-        self._ends.append(asyncio.create_task(_end_of(old)))
+        self._ends.append(asyncio.create_task(end_of(old)))
 
     def _took_over(self) -> list[int]:
         return [int(pid) for pid in re.findall(r"process (\d+) serves; this one ends", self.server.log())]
@@ -63,7 +63,7 @@ class Running:
     async def stop(self) -> None:
         """Ends it, and sees that it was in order."""
         with contextlib.suppress(ProcessLookupError):
-            end = asyncio.create_task(_end_of(self.pid))
+            end = asyncio.create_task(end_of(self.pid))
             os.kill(self.pid, signal.SIGTERM)
             self._ends.append(end)
         await self.all_but_one_ended()
@@ -71,7 +71,7 @@ class Running:
         assert "Traceback" not in self.server.log(), self.server.log()[-4000:]
 
 
-async def _end_of(pid: int) -> None:
+async def end_of(pid: int) -> None:
     """Waits for a process, whoever's child it is."""
     try:
         fd = os.pidfd_open(pid)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -22,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from ..backends import HOOK, POISON, Server
 from ..reliability.bench import PAGE_KIB
 from ..reliability.caller import CutError, get, once
-from .running import Running
+from .running import Running, end_of
 from .soak_origins import SECRETS
 from .soak_settings import Site, settings
 
@@ -132,12 +133,13 @@ class Rest:
         return False
 
 
-def _start(config: Path, collector: int, log: Path, access_log: Path) -> subprocess.Popen[bytes]:
+def _start(config: Path, collector: int, ear: str, log: Path, access_log: Path) -> subprocess.Popen[bytes]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("DOWNSTREAM_PROXY_", "OTEL_"))}
     for name in ("PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS", "no_proxy"):
         environment.pop(name, None)
     environment |= POISON | {
         "NO_PROXY": "127.0.0.1",
+        "NOTIFY_SOCKET": ear,
         "SOAK_SECRET": SECRETS[0],
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector}",
         "OTEL_TRACES_SAMPLER": "traceidratio",
@@ -155,14 +157,28 @@ def _start(config: Path, collector: int, log: Path, access_log: Path) -> subproc
         )
 
 
-async def _ready(admin: tuple[str, int], process: subprocess.Popen[bytes]) -> None:
-    """Waits for both workers. What ended before it listened does not become ready."""
-    async with asyncio.timeout(STARTS_WITHIN):
-        while process.poll() is None:
-            with contextlib.suppress(OSError, CutError):
-                if (await once(admin, get("/-/own/ready", "Connection: close"))).status == 200:
-                    return
-            await asyncio.sleep(0.05)
+async def _ready(ear: socket.socket, process: subprocess.Popen[bytes]) -> bool:
+    """Waits until both workers serve, which their supervisor alone knows: the first that does answers for
+    both, and what is open by then is less than what is open at rest. False when the process ends instead."""
+    said = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(ear, said.set)
+    waits = [asyncio.create_task(wait) for wait in (said.wait(), end_of(process.pid))]
+    try:
+        await asyncio.wait(waits, timeout=STARTS_WITHIN, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        loop.remove_reader(ear)
+        for wait in waits:
+            wait.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)
+    return said.is_set() and ear.recv(4096).startswith(b"READY=1")
+
+
+def _ear() -> tuple[socket.socket, str]:
+    """Where a service says that it is ready (sd_notify(3)), and the name of that. Closed, it keeps nobody."""
+    ear = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ear.bind("")
+    return ear, "@" + ear.getsockname()[1:].decode()
 
 
 @asynccontextmanager
@@ -171,14 +187,15 @@ async def proxy(site: Site, collector: int, directory: Path) -> AsyncIterator[Pr
     config, log, access_log = directory / "proxy.toml", directory / "stderr.txt", directory / "access.jsonl"
     config.write_text(settings(site))
     (directory / "suite_hook.py").write_text(HOOK)
-    process = _start(config, collector, log, access_log)
+    ear, name = _ear()
+    process = _start(config, collector, name, log, access_log)
     host, _, port = site.admin.rpartition(":")
     admin = (host, int(port))
     server = Server((site.host, site.port), process, log, configure=lambda text: _write(config, text))
     serving = Proxy(server, admin, collector, access_log)
     try:
-        await _ready(admin, process)
-        assert process.poll() is None, server.log()[-4000:]
+        with ear:
+            assert await _ready(ear, process), server.log()[-4000:]
         yield serving
     finally:
         if process.poll() is None or serving.pid != process.pid:
