@@ -61,8 +61,8 @@ class Succession:
 
     def _retired(self, task: asyncio.Task[None]) -> None:
         """A configuration is full of references in circles, and the collector looks rarely (see garbage):
-        without this, the memory of some twenty would wait for it. It stops the loop for less than reading the
-        next configuration does."""
+        without this, the memory of some twenty would wait for it. It looks at all that is open, and stops the
+        loop meanwhile: 4 to 12 ms at 1,000 idle connections, 46 to 152 ms at 8,000 (two cores, both busy)."""
         del self._retiring[task]
         gc.collect()
 
