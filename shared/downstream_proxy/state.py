@@ -82,11 +82,11 @@ class ProxyState:
         self.max_inflight = settings.limits.max_inflight
         self.inflight = 0
         self.admin = Admin(self)
-        self.rules = self._connection_rules()
         identity = Identity(settings)
         self.access_log = AccessLog(
             settings.access_log, settings.access_log_format, settings.access_log_sample, identity.client
         )
+        self.rules = self._connection_rules()
         self.by_name = {
             name: Route(name, downstream, identity, self.metrics.of(name), make_downstream)
             for name, downstream in settings.downstreams.items()
@@ -131,14 +131,6 @@ class ProxyState:
         for route in opened:
             await route.downstream.close()
 
-    def refused(self, error: ProxyError, peer: str) -> None:
-        """Count and log what never became a request."""
-        self.unrouted.refused(error.kind, error.entry.status)
-        request = IncomingRequest(b"-", b"-", [], peer=peer)
-        self.process.recent_errors.note(error, error.entry.status, request, None, b"")
-        if self.access_log.enabled:
-            self.access_log.log(Exchange(request, error.entry.status, 0.0, error=error))
-
     def _extras(self, name: str, downstream: DownstreamSettings, identity: Identity) -> RouteExtras | None:
         """What is switched on for a route beside forwarding; None for nothing."""
         settings = self.settings
@@ -165,5 +157,24 @@ class ProxyState:
             keep_alive=timeouts.keep_alive,
             response_idle=timeouts.response_idle,
             render_refusal=render_refusal,
-            on_refusal=self.refused,
+            on_refusal=_Refusals(self.process, self.access_log).note,
         )
+
+
+class _Refusals:
+    """Counts and logs what never became a request.
+
+    A connection keeps the rules that it began with, and this with them, for as long as it lasts: so it must
+    not know the configuration, whose routes would stay too.
+    """
+
+    def __init__(self, process: ProcessState, access_log: AccessLog) -> None:
+        self._process = process
+        self._access_log = access_log
+
+    def note(self, error: ProxyError, peer: str) -> None:
+        self._process.metrics.of("").refused(error.kind, error.entry.status)
+        request = IncomingRequest(b"-", b"-", [], peer=peer)
+        self._process.recent_errors.note(error, error.entry.status, request, None, b"")
+        if self._access_log.enabled:
+            self._access_log.log(Exchange(request, error.entry.status, 0.0, error=error))
