@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import __version__
 from .balancing.status import AddressStatus, BreakerStatus
-from .errors import ProxyError
+from .errors import ERRORS, ErrorKind, ProxyError
 from .metrics import BOUNDS
 from .metrics_families import Family
 
@@ -53,27 +53,28 @@ class RecentErrors:
     """The last errors of this process, newest first."""
 
     def __init__(self) -> None:
-        self._kept: deque[tuple[float, ProxyError, int, bytes, str, bytes]] = deque(maxlen=KEPT_ERRORS)
+        self._kept: deque[tuple[float, ErrorKind, int, bytes, str, bytes]] = deque(maxlen=KEPT_ERRORS)
 
     def note(
         self, error: ProxyError, status: int, request: IncomingRequest, route: Route | None, request_id: bytes
     ) -> None:
-        """Cheap, as a flood of errors comes through here: words are made when somebody looks."""
+        """Cheap, as a flood of errors comes through here: words are made when somebody looks. The error is
+        not kept: its traceback holds the request, and the configuration that this followed."""
         downstream = route.name if route is not None else ""
-        self._kept.appendleft((time.time(), error, status, request.method, downstream, request_id))
+        self._kept.appendleft((time.time(), error.kind, status, request.method, downstream, request_id))
 
     def all(self) -> tuple[RecentError, ...]:
         return tuple(
             RecentError(
                 at,
-                error.kind.value,
-                error.entry.title,
+                kind.value,
+                ERRORS[kind].title,
                 status,
                 method.decode("latin-1")[:16],
                 downstream,
                 request_id.decode("ascii", "replace"),
             )
-            for at, error, status, method, downstream, request_id in self._kept
+            for at, kind, status, method, downstream, request_id in self._kept
         )
 
 

@@ -60,12 +60,13 @@ def test_cut_in_large_content_is_seen(proxy: Lab, missing: int, reset: bool) -> 
 
 @rule("failures.client-left")
 def test_client_that_leaves_large_content_ends_the_exchange(proxy: Lab) -> None:
-    async def endless(conn: Connection, _: Request) -> None:
+    async def more_than_fits(conn: Connection, request: Request) -> None:
         await conn.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 40))
-        while True:
+        for _ in range(16):
             await conn.send(NOISE)
+        await conn.gone()
 
-    proxy.origin.script("/x", endless)
+    proxy.origin.script("/x", more_than_fits)
     client = proxy.send(get(b"/x"))
     client.read_some(client.read_head(), 1 << 20)
     client.close()
