@@ -161,8 +161,8 @@ class Caller(asyncio.Protocol):
     def leave(self, reset: bool = False) -> None:
         """Closes now, and notes when."""
         self.left_at = time.monotonic()
-        if reset and not self.closed:
-            sock = self.transport.get_extra_info("socket")
+        # The proxy may have closed it in this moment: then there is no socket any more, and nobody to reset.
+        if reset and (sock := self.transport.get_extra_info("socket")) is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
