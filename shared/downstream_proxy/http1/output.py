@@ -73,7 +73,7 @@ class Output:
 
     def splice(self, source: int, channel: Channel, most: int) -> int:
         """Send up to `most` bytes that wait in the plain socket `source`, behind all that was sent before;
-        how many. None while anything that was sent before is held back."""
+        how many. 0 while anything that was sent before is held back."""
         transport = self._transport
         if self._fd < 0 or transport.is_closing() or transport.get_write_buffer_size():
             return 0
