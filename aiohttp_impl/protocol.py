@@ -80,7 +80,9 @@ class ProxyProtocol(web.RequestHandler):
         # uvloop's transports have the interface without the base class.
         stream = cast(asyncio.Transport, transport)
         state = self.forwarder.state  # the present one: a reload may have come
-        self.connection = ServerConnection(self, state.rules, state.connections, stream, self._loop)
+        self.connection = ServerConnection(
+            self, state.rules, state.connections, stream, self._loop, self.direct
+        )
         self.answerer = Answerer(self.forwarder, self.connection, self._loop)
         super().connection_made(transport)
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,7 @@ def rules_of(subject: Subject, chosen: Sequence[str] = ()) -> dict[str, Cell]:
             return {rule: Cell(outcome="error", detail=one_line(str(error)), rule=rule) for rule in rules}
 
 
-def again(subject: Subject, found: dict[str, Cell]) -> dict[str, Cell]:
+def in_doubt(subject: Subject, found: dict[str, Cell]) -> dict[str, Cell]:
     """New cells for the rules that failed behind one backend only, or by a time limit: on a busy machine the
     other half of the evidence is better.
     """
@@ -215,6 +216,28 @@ def with_topics(path: Path) -> None:
     write(path, stored)
 
 
+def renew(
+    path: Path,
+    name: str,
+    *,
+    quick: bool = False,
+    again: bool = False,
+    only: Sequence[str] = (),
+    say: Console | None = None,
+) -> str:
+    """Put one subject's cells, or with `again` those in doubt, into the file; a line that counts them."""
+    say = say or Console(stderr=True, highlight=False, soft_wrap=True)
+    if again:
+        cells = in_doubt(SUBJECTS[name], load(path)["subjects"].get(name, {}))
+    else:
+        cells = cells_of(SUBJECTS[name], quick, only, say)
+    store(path, name, cells)
+    with_topics(path)
+    kinds = Counter(cell["outcome"] for cell in cells.values())
+    counts = [f"{kinds[kind]} {kind}" for kind in ("kept", "broken", "error") if kinds[kind]]
+    return f"{name}{' again' if again else ''}: {', '.join(counts) or 'nothing to ask'}"
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m compare.behaviour", description=__doc__)
     parser.add_argument("--clients", default="", help="names of subjects, with commas between (default: all)")
@@ -230,19 +253,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     say = Console(stderr=True, highlight=False, soft_wrap=True)
     began = time.monotonic()
     for number, name in enumerate(names, 1):
-        if given.again:
-            cells = again(SUBJECTS[name], load(given.write)["subjects"].get(name, {}))
-        else:
-            cells = cells_of(SUBJECTS[name], given.quick, only, say)
-        store(given.write, name, cells)
-        with_topics(given.write)
-        counts = {
-            kind: sum(c["outcome"] == kind for c in cells.values()) for kind in ("kept", "broken", "error")
-        }
-        past = time.monotonic() - began
-        left = duration(past / number * (len(names) - number))
-        summary = ", ".join(f"{count} {kind}" for kind, count in counts.items() if count)
-        say.print(f"[{number}/{len(names)}] {name}: {summary}; {left} left", markup=False)
+        summary = renew(given.write, name, quick=given.quick, again=given.again, only=only, say=say)
+        left = duration((time.monotonic() - began) / number * (len(names) - number))
+        say.print(f"[{number}/{len(names)}] {summary}; {left} left", markup=False)
     return 0
 
 

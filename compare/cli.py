@@ -16,7 +16,11 @@ from .paths import COST
 
 FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 OPTIONS = (
-    click.option("--quick", is_flag=True, help="As much as fits into three minutes."),
+    click.option(
+        "--quick",
+        is_flag=True,
+        help="What fits into three minutes; with --all, one round of everything.",
+    ),
     click.option("--clients", metavar="A,B", help="Only these; aiohttp, the reference, is always there."),
     click.option("--workload", metavar="X,Y", help="Only these points, such as inflight-100,body-1m,tls."),
     click.option("--payload", type=FILE, help="What the downstream answers, instead of 1 KiB."),
@@ -45,7 +49,7 @@ def _measuring(command: Any) -> Any:
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @_measuring
-@click.option("--all", "everything", is_flag=True, help="Measure everything anew, then --report.")
+@click.option("--all", "everything", is_flag=True, help="Measure everything anew (two hours), then --report.")
 @click.option(
     "--report", is_flag=True, help="Write compare.md and its charts from the results; measure nothing."
 )

@@ -65,12 +65,13 @@ def proxies(
     from_file: Path | None,
     as_markdown: bool,
     strict: bool,
-) -> None:
+) -> bool:
     """CPU time per request, latency and memory beside nginx, HAProxy, Caddy and the Python recipes.
 
     Each measurement is a fresh process alone on one core, with generator (wrk, h2load) and origin (nginx) on
     another. Ratios compare peers within the same round; the table shows their median and spread.
     """
+    complete = True
     chosen_peers = names(list(PEERS), "peer", peer_names)
     chosen_workloads = names(list(WORKLOADS), "workload", workload_names)
     if from_file:
@@ -85,16 +86,17 @@ def proxies(
         results = Results(
             settings={"rounds": rounds, "seconds": seconds, "warm": warm, "rate": rate, "seed": seed}
         )
-        _measure(results, chosen_peers, chosen_workloads or list(WORKLOADS))
+        complete = _measure(results, chosen_peers, chosen_workloads or list(WORKLOADS))
         if json_file:
             results.write(json_file)
     _print(results, as_markdown)
     if strict and not all(verdict.met for verdict in tables.verdicts(results)):
         sys.exit(1)
+    return complete
 
 
-def _measure(results: Results, peer_names: list[str], workload_names: list[str]) -> None:
-    """Fill `results`; what is there when the user interrupts is kept."""
+def _measure(results: Results, peer_names: list[str], workload_names: list[str]) -> bool:
+    """Fill `results`; what is there when the user interrupts is kept. False when he did."""
     if platform.system() != "Linux":
         raise click.ClickException("the comparison reads /proc and pins cores, so it runs on Linux only")
     if problems := bench.missing_tools():
@@ -132,6 +134,8 @@ def _measure(results: Results, peer_names: list[str], workload_names: list[str])
             raise click.ClickException(f"the origin did not start: {error}") from None
         except KeyboardInterrupt:
             progress.say("interrupted; the tables show what was measured")
+            return False
+    return True
 
 
 def _print(results: Results, as_markdown: bool) -> None:

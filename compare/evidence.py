@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, TypedDict
@@ -69,6 +69,14 @@ def store(path: Path, subject: str, cells: Mapping[str, Any], more: Mapping[str,
     kept |= more or {}
     kept["subjects"][subject] = {**kept["subjects"].get(subject, {}), **cells}
     write(path, kept)
+
+
+def keep_only(path: Path, subjects: Collection[str]) -> None:
+    """Forget subjects that there are no longer."""
+    stored = load(path)
+    if gone := stored["subjects"].keys() - set(subjects):
+        stored["subjects"] = {name: cells for name, cells in stored["subjects"].items() if name not in gone}
+        write(path, stored)
 
 
 def write(path: Path, stored: Mapping[str, Any]) -> None:

@@ -190,6 +190,17 @@ def sentence(seen: Seen) -> str:
     return text
 
 
+def renew(path: Path, name: str) -> str:
+    """Let one subject meet all faults and put what was seen into the file; a line that says it."""
+    found = of(SUBJECTS[name])
+    titles = [
+        {"id": fault, "title": fault.replace("-", " "), "what": _told(do)} for fault, do in FAULTS.items()
+    ]
+    store(path, name, found, {"faults": titles})
+    _with_table(path)
+    return f"{name}: " + "; ".join(f"{fault}: {sentence(cell)}" for fault, cell in found.items())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m compare.faults", description=__doc__)
     parser.add_argument("--clients", default="", help="names of subjects, with commas between (default: all)")
@@ -199,17 +210,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown := [name for name in names if name not in SUBJECTS]:
         parser.error(f"unknown: {', '.join(unknown)}; there are {', '.join(SUBJECTS)}")
     say = Console(stderr=True, highlight=False, soft_wrap=True)
-    titles = [
-        {"id": name, "title": name.replace("-", " "), "what": _told(fault)} for name, fault in FAULTS.items()
-    ]
     began = time.monotonic()
     for number, name in enumerate(names, 1):
-        found = of(SUBJECTS[name])
-        store(given.write, name, found, {"faults": titles})
-        _with_table(given.write)
+        summary = renew(given.write, name)
         left = duration((time.monotonic() - began) / number * (len(names) - number))
-        seen = "; ".join(f"{fault}: {sentence(cell)}" for fault, cell in found.items())
-        say.print(f"[{number}/{len(names)}] {name}: {seen}; {left} left", markup=False)
+        say.print(f"[{number}/{len(names)}] {summary}; {left} left", markup=False)
     return 0
 
 

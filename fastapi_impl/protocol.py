@@ -65,7 +65,9 @@ class ProxyProtocol(asyncio.Protocol):
         stream = cast(asyncio.Transport, transport)
         self._server_state.connections.add(self)  # type: ignore[arg-type]
         state = self.forwarder.state  # the present one: a reload may have come
-        self.connection = ServerConnection(self, state.rules, state.connections, stream, self._loop)
+        self.connection = ServerConnection(
+            self, state.rules, state.connections, stream, self._loop, self._direct
+        )
         self._server = _address(transport.get_extra_info("sockname"))
         self._client = _address(transport.get_extra_info("peername"))
 

@@ -72,8 +72,10 @@ def run(
     json_file: Path | None,
     as_markdown: bool,
     strict: bool = False,
-) -> None:
-    """Measure, print, and keep the result in `json_file`, or in `default` when the run is a whole one."""
+) -> bool:
+    """Measure, print, and keep the result in `json_file`, or in `default` when the run is a whole one. False
+    when something of the plan was not measured.
+    """
     began = time.monotonic()
     _check_machine(mine)
     own = points.yours(payload, latency_ms or 0, mine) if payload or latency_ms or mine else None
@@ -111,6 +113,7 @@ def run(
     made = sum(sample.valid for sample in results.samples)
     if strict and made < len(cells):
         raise click.ClickException(f"{len(cells) - made} of {len(cells)} measurements were not made")
+    return {*map(plan.key, cells)} <= {*map(plan.key, results.samples)}
 
 
 def _check_machine(mine: str | None) -> None:

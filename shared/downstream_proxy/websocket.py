@@ -52,7 +52,7 @@ class WebSocketTunnel:
     async def run(self, head: bytes) -> None:
         """Write the 101 and relay until both sides have ended."""
         client, transport = self._client, self._client.transport
-        transport.write(head)
+        client.output.send((head,))
         # What an earlier response left in the buffer counts: its pause was told before there was a tunnel.
         self._client_full = transport.get_write_buffer_size() > transport.get_write_buffer_limits()[1]
         sent_already = client.upgrade(self)

@@ -10,6 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from .aiohttp_internals import Connecting, Connection
+from .http1.outbox import outbox
 from .http1.output import Output
 from .http1.receive_buffer import receive_buffer
 from .http1.response_writer import reset_on_close
@@ -100,7 +101,7 @@ class WireConnection(asyncio.BufferedProtocol):
         self.hold = hold
         self.idle = idle
         self.transport = transport
-        self.output = Output(transport)
+        self.output = Output(transport, outbox=outbox(loop))
         self.exchange: WireExchange | None = None
         self.exchanges = 0
         self.deadline = Deadline(loop, self._expired)

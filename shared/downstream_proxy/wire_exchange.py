@@ -1,7 +1,6 @@
 """One request and its response on one connection, as bytes (RFC 9112).
 
-Knows no
-settings but the time-outs and limits of its downstream, and nothing of routes, retries or frameworks.
+Knows the time-outs and limits of its downstream, and nothing of routes, retries or frameworks.
 """
 
 from __future__ import annotations
@@ -15,18 +14,12 @@ from .errors import ErrorKind, ProxyError, Stage
 from .http1.response_body import ResponseBody
 from .http1.response_head import ResponseHead
 from .http1.response_reader import ResponseReader
-from .http1.splicing import MOST
+from .http1.splicing import MOST, SPLICE_FROM, UNSPLICED
 from .message import Body, OutgoingRequest
 from .settings import DownstreamSettings
 from .websocket_handshake import check_accept
 from .wire_connection import WireConnection
 from .wire_tunnel import WireTunnel
-
-SPLICE_FROM = 2**17
-"""Bytes of content still to come that make splice(2) worth its system calls."""
-
-UNSPLICED = 2**14
-"""The last of a content's bytes, which are read."""
 
 CONTINUE_SECONDS = 1.0
 """How long the downstream may take to ask for a body with 100 (Continue) before it is sent unasked
@@ -97,7 +90,7 @@ class WireExchange:
     def _write_request(self, head: bytes) -> None:
         body = self._request.body
         if body is None:
-            self._connection.output.send((head,))
+            self._connection.output.send_whole((head,))
             self._request_sent()
         elif self._request.expects_continue and not body.is_eof():
             self._connection.output.send((head,))
@@ -109,10 +102,11 @@ class WireExchange:
             except ProxyError as error:
                 self._give_up(error)
                 return
-            self._connection.output.send((head, *self._framed(data)))
             if body.at_eof():
-                self._body_sent()
+                self._connection.output.send_whole((head, *self._framed(data), *self._last_chunk()))
+                self._request_sent()
             else:
+                self._connection.output.send((head, *self._framed(data)))
                 self._pump = self._loop.create_task(self._send_body(body))
 
     def _framed(self, data: bytes) -> tuple[bytes, ...]:
@@ -121,6 +115,9 @@ class WireExchange:
         if self._request.content_length is None:
             return (b"%x\r\n" % len(data), data, b"\r\n")
         return (data,)
+
+    def _last_chunk(self) -> tuple[bytes, ...]:
+        return (b"0\r\n\r\n",) if self._request.content_length is None else ()
 
     def _start_pump(self) -> None:
         """Send the body now: the downstream asked, or waited long enough."""
@@ -145,15 +142,12 @@ class WireExchange:
             # The connection's end is told to the reader, which decides what it means.
             return
         else:
-            self._body_sent()
-
-    def _body_sent(self) -> None:
-        if self._request.content_length is None:
-            self._connection.output.send((b"0\r\n\r\n",))
-        self._sent = True
-        self._request_sent()
+            if last := self._last_chunk():
+                output.send(last)
+            self._request_sent()
 
     def _request_sent(self) -> None:
+        self._sent = True
         if self._answer is not None:
             self._connection.deadline.start(self._timeouts.head)
 
@@ -175,6 +169,10 @@ class WireExchange:
     def data_received(self, data: memoryview) -> None:
         if self._tunnel is not None:
             self._tunnel.downstream_data(bytes(data))
+            return
+        if self._connection.output.holds:
+            # An answer before the question: it was meant for nobody.
+            self._give_up(ProxyError(ErrorKind.STALE_CONNECTION))
             return
         if self.reader.head is not None:
             self._connection.deadline.start(self._timeouts.read_idle)
@@ -329,12 +327,9 @@ class WireExchange:
         if self._continue is not None:
             self._continue.cancel()
             self._continue = None
-        if (
-            self._pump is not None
-            and not self._pump.done()
-            and self._pump is not asyncio.current_task(self._loop)
-        ):
-            self._pump.cancel()
+        pump = self._pump
+        if pump is not None and not pump.done() and pump is not asyncio.current_task(self._loop):
+            pump.cancel()
         # What refers to this exchange goes, so that it is freed now and not by the garbage collector.
         self._request.on_head = self._request.on_interim = None
         self.body.detach()

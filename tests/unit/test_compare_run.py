@@ -76,8 +76,10 @@ def test_stored_results_are_shown_again(tmp_path: Path) -> None:
 def test_interrupt_shows_what_was_measured_and_ends_everything(tmp_path: Path) -> None:
     if not programs.find("nginx"):
         pytest.skip("nginx is not installed")
+    # A shell that runs the suite in the background has its children ignore SIGINT.
+    listening = ["env", "--default-signal=INT", *COMMAND]
     process = subprocess.Popen(
-        [*COMMAND, "--rounds", "50", "--peers", "nginx", "--workloads", "get-1k"],
+        [*listening, "--rounds", "50", "--peers", "nginx", "--workloads", "get-1k"],
         cwd=ROOT,
         env={**ENVIRONMENT, "TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,

@@ -5,18 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 
 import aiohttp
 import pytest
 from downstream_proxy import aiohttp_internals, downstream_choice
 from downstream_proxy.connecting import Address
-from downstream_proxy.errors import ProxyError
+from downstream_proxy.errors import ErrorKind, ProxyError
 from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.message import OutgoingRequest
 from downstream_proxy.retry import may_retry
 from downstream_proxy.session_downstream import SessionDownstream
 from downstream_proxy.settings import DownstreamSettings, Settings
+from downstream_proxy.wire_connection import IdleConnections, WireConnection
 from downstream_proxy.wire_downstream import WireDownstream
+from downstream_proxy.wire_exchange import WireExchange
 
 URL = "http://127.0.0.1:9"
 
@@ -107,3 +110,35 @@ async def test_connection_that_is_gone_before_it_was_used_may_be_made_again_for_
     await downstream.close()
     assert may_retry(request, failed.value, 1, 2)
     assert (finished, gone.closed) == ([1], True)
+
+
+async def test_answer_that_comes_before_its_question_has_left_is_taken_for_nobodys() -> None:
+    class Hold:
+        def close(self) -> None: ...
+
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    transport, maker = await loop.create_connection(
+        lambda: aiohttp_internals.Connecting(asyncio.get_running_loop()), sock=ours
+    )
+    connection = WireConnection(Hold(), maker, transport, IdleConnections(5.0), loop)  # type: ignore[arg-type]
+    finished: list[int] = []
+    exchange = WireExchange(
+        connection,
+        OutgoingRequest(b"GET", b"/", []),
+        DownstreamSettings(url=URL),
+        lambda: finished.append(1),
+        loop,
+    )
+    answer = exchange.start(b"GET / HTTP/1.1\r\n\r\n")
+    exchange.data_received(memoryview(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))
+    with pytest.raises(ProxyError) as failed:
+        await answer
+    assert failed.value.kind is ErrorKind.STALE_CONNECTION
+    assert transport.is_closing()
+    assert finished == [1]
+    await asyncio.sleep(0)
+    theirs.setblocking(True)
+    with theirs:
+        assert theirs.recv(100) == b""

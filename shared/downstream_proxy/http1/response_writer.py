@@ -150,8 +150,11 @@ class ResponseWriter:
         pieces = self._pieces
         if pieces:
             self._pieces = []
+            if self.ended and not self._sent:
+                self._output.send_whole(pieces)
+            else:
+                self._output.send(pieces)
             self._sent = True
-            self._output.send(pieces)
 
     def retract(self) -> bool:
         """Forget the response, so that another can be started; False when some of it is on its way."""
@@ -197,6 +200,7 @@ class ResponseWriter:
             reset_on_close(self._transport)
             self._transport.abort()
         else:
+            self._output.release()
             self._transport.close()
 
 

@@ -17,6 +17,7 @@ from ..errors import ErrorKind, ProxyError
 from ..message import IncomingRequest
 from ..peers import Flow
 from ..timers import Deadline
+from .outbox import outbox
 from .output import Output
 from .request_body import BodyReceiver
 from .request_head import RequestHead, hopeless, parse_request_head
@@ -34,7 +35,7 @@ from .syntax import EMPTY_LINES
 
 
 class ServerConnection:
-    """Reads one client connection for its owner."""
+    """Reads one client connection for its owner. alone: nobody else writes to its transport."""
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class ServerConnection:
         connections: Connections,
         transport: asyncio.Transport,
         loop: asyncio.AbstractEventLoop,
+        alone: bool = False,
     ) -> None:
         self._owner = owner
         self._rules = rules
@@ -60,7 +62,7 @@ class ServerConnection:
         self._body_asked = True
         self._lingering: asyncio.Future[None] | None = None
         self.transport = transport
-        self.output = Output(transport)
+        self.output = Output(transport, outbox=outbox(loop) if alone else None)
         ended, stuck = self._left_unread, self._stuck
         self.flow = Flow(transport, loop, connections.unread, rules.response_idle, ended, stuck)
         connections.add(self)
@@ -253,7 +255,7 @@ class ServerConnection:
         ):
             self._body_asked = True
             self._deadline.start(self._rules.body_idle)
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.output.send((b"HTTP/1.1 100 Continue\r\n\r\n",))
 
     def send_interim(self, head: bytes) -> None:
         """Send a 1xx to a client that awaits its answer."""
@@ -262,7 +264,7 @@ class ServerConnection:
 
     def refuse(self, error: ProxyError, data: bytes = b"") -> None:
         """Answer what never became a request, and give the connection up. data: what there is of it."""
-        self.transport.write(self._rules.refusal(error, self.peer, data))
+        self.output.send((self._rules.refusal(error, self.peer, data),))
         self._linger()
 
     def upgrade(self, tunnel: Tunnel) -> bytes:
@@ -285,20 +287,18 @@ class ServerConnection:
         self._draining = True
         self._idle = min(idle, self._idle)
         if self._state is State.WAITING and not self._buffer:
-            self._await_request()
+            if self._idle > 0:
+                self._deadline.start(self._idle)
+            else:
+                self.close()
         elif self._state is State.TUNNEL and self._tunnel is not None:
             self._tunnel.shutdown()
-
-    def _await_request(self) -> None:
-        if self._idle > 0:
-            self._deadline.start(self._idle)
-        else:
-            self.close()
 
     def close(self) -> None:
         """Close after what was written."""
         self._state = State.CLOSED
         self._deadline.stop()
+        self.output.release()
         self.flow.close()
 
     def abort(self) -> None:
@@ -325,8 +325,7 @@ class ServerConnection:
         if self._reading_paused or self._buffer_paused:
             self._reading_paused = self._buffer_paused = False
             self.flow.go_on_reading()
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        self.output.end()
         self._deadline.start(LINGER_SECONDS)
 
     # --- time
@@ -346,5 +345,4 @@ class ServerConnection:
                 if receiver.receiving:
                     self._deadline.start(self._rules.body_idle)
         elif self._state is State.LINGERING:
-            self._gone()
-            self.transport.abort()
+            self.abort()

@@ -19,6 +19,12 @@ STEP = 2**18
 MOST = 2**20
 """Bytes moved before the loop gets its turn."""
 
+SPLICE_FROM = 2**17
+"""Bytes of content still to come that make it worth its system calls."""
+
+UNSPLICED = 2**14
+"""The last of a content's bytes, which are read: with them it is decided how the response ends."""
+
 
 class Channel:
     """The pipe that splice(2) needs between two sockets; empty whenever nobody is moving anything.
