@@ -89,6 +89,8 @@ def main(argv: list[str]) -> NoReturn:
     if command not in COMMANDS:
         fail(f"unknown command {command!r}; one of: {', '.join(COMMANDS)}")
     extras, target, _ = COMMANDS[command]
+    if command == "compare" and "--all" in arguments:
+        extras = [*extras, "test"]  # each client is asked the contract's tests too
     for name in MISLEADING:
         os.environ.pop(name, None)
     try:

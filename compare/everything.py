@@ -6,7 +6,9 @@ written beside the results until all are.
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +17,7 @@ from typing import Any
 
 import click
 
-from . import behaviour, claims, faults, paths, sides
+from . import behaviour, bench, claims, faults, paths, sides
 from .cost import plan, points
 from .cost.command import ROUNDS, WARM, run
 from .cost.subjects import all_peers
@@ -27,6 +29,8 @@ from .subjects import SUBJECTS
 #: Which steps of an interrupted run are done; gone when there is nothing to go on with.
 UNFINISHED = paths.RESULTS / "unfinished.json"
 PROXY_ROUNDS = 5
+#: What the contract's tests import beyond this package.
+ASKING = ("pytest", "pytest_aiohttp", "pytest_asyncio", "pytest_timeout", "trustme", "websockets")
 ON = "`compare --all --resume` goes on"
 #: What says of what a part is measured; --all is the whole.
 PARTS = ("clients", "workload", "payload", "latency_ms", "mine", "json_file")
@@ -76,6 +80,8 @@ def rebuild(*, quick: bool, resume: bool, minutes: float | None, **chosen: Any) 
     if parts := [name for name in PARTS if chosen[name] is not None]:
         named = ", ".join(f"--{name.removesuffix('_file').replace('_', '-')}" for name in parts)
         raise click.UsageError(f"--all measures everything; leave out {named}")
+    if problems := missing():
+        raise click.ClickException("cannot measure: " + "; ".join(problems))
     paths.RESULTS.mkdir(exist_ok=True)
     settings = {"quick": quick} | {name: chosen[name] for name in ("rounds", "seconds", "seed")}
     state = State.read(UNFINISHED, settings) if resume else State(settings)
@@ -86,6 +92,15 @@ def rebuild(*, quick: bool, resume: bool, minutes: float | None, **chosen: Any) 
         raise click.ClickException(f"interrupted; what was measured is kept, and {ON}") from None
     except StartError as error:
         raise click.ClickException(f"{error}; {ON}") from None
+
+
+def missing() -> list[str]:
+    """One line for each thing that would fail after hours, or make every cell of a table an error."""
+    if platform.system() != "Linux":
+        return ["the comparison reads /proc and pins cores, so it runs on Linux only"]
+    lacking = [name for name in ASKING if importlib.util.find_spec(name) is None]
+    extra = f"the contract's tests need {', '.join(lacking)}: install the extra `test`, as run.py does"
+    return [*bench.missing_tools(), *([extra] if lacking else [])]
 
 
 def walk(todo: Sequence[Step], state: State, file: Path, until: float | None) -> None:

@@ -98,6 +98,15 @@ def test_the_whole_takes_no_part(monkeypatch: pytest.MonkeyPatch, file: Path) ->
     assert "no interrupted run to go on with" in refused.output
 
 
+def test_what_would_fail_after_hours_is_said_at_once(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
+    monkeypatch.setattr(everything, "UNFINISHED", file)
+    monkeypatch.setattr(everything, "ASKING", ("pytest", "no_such_module"))
+    refused = CliRunner().invoke(compare, ["--all"])
+    assert refused.exit_code == 1
+    assert "need no_such_module: install the extra `test`" in refused.output
+    assert not file.exists()
+
+
 def test_an_interruption_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, file: Path) -> None:
     def one(*_: object, **__: object) -> list[Step]:
         return [Step("a", 1, interrupted)]

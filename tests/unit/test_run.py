@@ -129,6 +129,11 @@ def test_a_command_that_needs_more_adds_to_what_is_there(launch: Launcher) -> No
     assert launch.installed == [".", ".[fastapi]", ".[fastapi,test]"]
 
 
+def test_the_whole_comparison_brings_the_tests_that_it_asks(launch: Launcher) -> None:
+    launch("compare", "--all")
+    assert launch.installed == [".[compare,test]"]
+
+
 def test_everything_installed_is_enough_for_all(launch: Launcher) -> None:
     for command in ("python", "demo", "test", "compare"):
         launch(command)
