@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ BACKENDS: tuple[Backend, ...] = ("aiohttp", "fastapi")
 LACKING = ("--without", "websocket", "--without", "forwarded", "--without", "transform")
 
 WORST_FIRST: tuple[Outcome, ...] = ("broken", "error", "not-offered", "kept")
+
+#: One file, and perhaps several subjects at once.
+_WRITING = threading.Lock()
 
 Found = dict[str, dict[str, Any]]
 
@@ -231,8 +235,9 @@ def renew(
         cells = in_doubt(SUBJECTS[name], load(path)["subjects"].get(name, {}))
     else:
         cells = cells_of(SUBJECTS[name], quick, only, say)
-    store(path, name, cells)
-    with_topics(path)
+    with _WRITING:
+        store(path, name, cells)
+        with_topics(path)
     kinds = Counter(cell["outcome"] for cell in cells.values())
     counts = [f"{kinds[kind]} {kind}" for kind in ("kept", "broken", "error") if kinds[kind]]
     return f"{name}{' again' if again else ''}: {', '.join(counts) or 'nothing to ask'}"

@@ -11,6 +11,7 @@ import json
 import platform
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ from .subjects import SUBJECTS
 #: Which steps of an interrupted run are done; gone when there is nothing to go on with.
 UNFINISHED = paths.RESULTS / "unfinished.json"
 PROXY_ROUNDS = 5
+#: Subjects whose behaviour is found at the same time: it waits more than it works, and times nothing.
+AT_ONCE = 2
 #: What the contract's tests import beyond this package.
 ASKING = ("pytest", "pytest_aiohttp", "pytest_asyncio", "pytest_timeout", "trustme", "websockets")
 ON = "`compare --all --resume` goes on"
@@ -130,8 +133,8 @@ def steps(quick: bool, until: float | None, **chosen: Any) -> list[Step]:
     """All that --all does. Behaviour first: it takes the longest, and shows early what is not installed."""
     return [
         *(
-            Step(f"behaviour of {name}", 60 if quick else 90, _behaviour(name, quick=quick))
-            for name in SUBJECTS
+            Step(f"behaviour of {' and '.join(some)}", 50 if quick else 80, _behaviour(some, quick=quick))
+            for some in batched(list(SUBJECTS), AT_ONCE)
         ),
         *(Step(f"faults met by {name}", 25, _faults(name)) for name in SUBJECTS),
         Step("claims", 150, _claims),
@@ -141,12 +144,25 @@ def steps(quick: bool, until: float | None, **chosen: Any) -> list[Step]:
     ]
 
 
-def _behaviour(name: str, *, quick: bool) -> Callable[[bool], bool]:
-    def do(_: bool) -> bool:
-        keep_only(paths.BEHAVIOUR, SUBJECTS)
+def batched(names: Sequence[str], size: int) -> list[Sequence[str]]:
+    return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def _behaviour(names: Sequence[str], *, quick: bool) -> Callable[[bool], bool]:
+    def ask(name: str) -> None:
         # What failed on one side only, or by a time limit, may be the machine's fault and is asked once more.
         for again in (False, True):
             click.echo(behaviour.renew(paths.BEHAVIOUR, name, quick=quick, again=again), err=True)
+
+    def do(_: bool) -> bool:
+        keep_only(paths.BEHAVIOUR, SUBJECTS)
+        with ThreadPoolExecutor(len(names)) as pool:
+            asking = pool.map(ask, names)
+            try:
+                list(asking)
+            except KeyboardInterrupt:
+                click.echo("interrupted; what is under way comes to its end first, a minute or two", err=True)
+                raise
         return True
 
     return do
