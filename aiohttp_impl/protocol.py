@@ -61,7 +61,7 @@ class ProxyProtocol(web.RequestHandler):
 
     __slots__ = ("answerer", "body", "connection", "direct", "forwarder", "head")
 
-    answerer: Answerer
+    answerer: Answerer | None
     connection: ServerConnection
     head: RequestHead
     body: StreamReader | None
@@ -83,7 +83,7 @@ class ProxyProtocol(web.RequestHandler):
         self.connection = ServerConnection(
             self, state.rules, state.connections, stream, self._loop, self.direct
         )
-        self.answerer = Answerer(self.forwarder, self.connection, self._loop)
+        self.answerer = Answerer(self.forwarder, self.connection, self._loop) if self.direct else None
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
@@ -94,7 +94,8 @@ class ProxyProtocol(web.RequestHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self.connection.connection_lost()
-        self.answerer.connection_lost()
+        if self.answerer is not None:
+            self.answerer.connection_lost()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -112,7 +113,7 @@ class ProxyProtocol(web.RequestHandler):
     # --- ConnectionOwner
 
     def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
-        if self.direct:
+        if self.answerer is not None:
             self.answerer.request_received(head, body)
             return
         self.head, self.body = head, body
@@ -141,7 +142,7 @@ class ProxyProtocol(web.RequestHandler):
         server = self._manager
         if server is None:
             return  # closed before it began
-        if self.direct:
+        if self.answerer is not None:
             await self.answerer.run()
             return
         while not self._force_close:

@@ -183,7 +183,9 @@ def cells_of(subject: Subject, quick: bool, only: Sequence[str], say: Console) -
             cells[probe] = ask(subject, quick)
         except (StartError, OSError, TimeoutError, subprocess.TimeoutExpired) as error:
             cells[probe] = Cell(outcome="error", detail=one_line(str(error)), rule=probe)
-        say.print(f"  {probe}: {cells[probe]['outcome']}: {cells[probe]['detail']}", markup=False)
+        say.print(
+            f"  {subject.name}: {probe}: {cells[probe]['outcome']}: {cells[probe]['detail']}", markup=False
+        )
     return cells
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..real.programs import end
 from ..real.test_rate_limits_redis import Redis
+from .resting import Resting
 from .soak_account import Account, Timeline
 from .soak_origins import SoakOrigin
 from .soak_proxy import Proxy
@@ -44,7 +45,7 @@ class Pace:
         return cls((2.5, 4), (1, 2), (2, 4), (1, 3), 2)
 
 
-class Happenings:
+class Happenings(Resting):
     """All of them, each on its own."""
 
     def __init__(
@@ -57,6 +58,7 @@ class Happenings:
         seconds: float,
         say: SAID,
     ) -> None:
+        super().__init__()
         self.proxy = proxy
         self.origins = origins
         self.redis = redis
@@ -68,7 +70,6 @@ class Happenings:
         self.say = say
         self._random = random.Random(5)
         self._signalling = asyncio.Lock()
-        self._stop = asyncio.Event()
 
     @asynccontextmanager
     async def happening(self) -> AsyncIterator[None]:
@@ -79,16 +80,7 @@ class Happenings:
             try:
                 yield
             finally:
-                self._stop.set()
-
-    async def rest(self, seconds: float) -> bool:
-        """Pauses; False when it is time to stop."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return True
-        return False
+                self.stop()
 
     async def _kills(self) -> None:
         number = 0

@@ -24,6 +24,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..reliability.caller import Caller, CutError, get, post
 from ..reliability.lab import Lab, Visit
+from .resting import Resting
 
 PIECES, PIECE = 30, b"d" * 20_000
 ROUTES = """
@@ -61,7 +62,7 @@ class Tally:
         return [(kind, str(self.answered[kind]), str(self.lost[kind])) for kind in KINDS]
 
 
-class Traffic:
+class Traffic(Resting):
     """The clients, of all kinds or those named. tls: how to speak to the server, None for plain text."""
 
     def __init__(
@@ -72,13 +73,13 @@ class Traffic:
         tls: ssl.SSLContext | None = None,
         kinds: Iterable[str] = (),
     ) -> None:
+        super().__init__()
         self.address = address
         self._kinds = tuple(kinds) or tuple(KINDS)
         self.tally = tally
         self._tls = tls
         self._seed = seed
         self._numbers = iter(range(1, 10**9))
-        self._stop = asyncio.Event()
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
@@ -92,19 +93,10 @@ class Traffic:
         try:
             yield
         finally:
-            self._stop.set()
+            self.stop()
             async with asyncio.timeout(30):
                 await asyncio.gather(*tasks)
             self.tally.seconds = time.monotonic() - began
-
-    async def rest(self, seconds: float) -> bool:
-        """Pauses; False when it is time to stop."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stop.wait()
-        except TimeoutError:
-            return True
-        return False
 
     async def open(self) -> Caller:
         self.tally.connections += 1
