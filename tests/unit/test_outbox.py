@@ -7,8 +7,14 @@ import socket
 from collections.abc import AsyncIterator
 
 import pytest
+from aiohttp import StreamReader
+from downstream_proxy.errors import ProxyError
+from downstream_proxy.forwarder import Forwarder
 from downstream_proxy.http1.outbox import ALONE, FEW, MOST_WAITING, Outbox, outbox
 from downstream_proxy.http1.output import SMALL, Output
+from downstream_proxy.http1.request_head import RequestHead
+from downstream_proxy.http1.server_connection import ServerConnection
+from downstream_proxy.settings import Settings
 
 Pair = tuple[asyncio.Transport, socket.socket]
 
@@ -123,3 +129,41 @@ async def test_no_more_wait_than_memory_is_bounded_by() -> None:
     assert taken == [True] * MOST_WAITING + [False]
     await turn()
     assert box.takes(Silent())
+
+
+class Owner:
+    """Takes the request. Implements ConnectionOwner."""
+
+    head: RequestHead
+
+    def request_received(self, head: RequestHead, body: StreamReader | None) -> None:
+        self.head = head
+
+    def client_gone(self, error: ProxyError | None = None) -> None: ...
+
+
+@pytest.mark.parametrize("how", ["client ends", "close", "refusal"])
+async def test_whole_answer_is_not_lost_by_an_end_in_the_same_turn(pairs: list[Pair], how: str) -> None:
+    transport, theirs = pairs[0]
+    state = Forwarder(Settings(downstream="http://127.0.0.1:9")).state
+    owner, loop = Owner(), asyncio.get_running_loop()
+    connection = ServerConnection(owner, state.rules, state.connections, transport, loop, alone=True)
+    connection.data_received(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    writer = connection.writer(owner.head)
+    writer.begin(204, None, [], 0)
+    writer.finish()
+    writer.flush()
+    assert connection.output.holds
+    if how == "client ends":
+        connection.eof_received()
+        transport.close()  # as the loop does then
+    elif how == "close":
+        connection.close()
+    else:
+        connection.response_done(keep_alive=True)
+        connection.data_received(b"not HTTP\r\n\r\n")
+    await turn()
+    answers = received(theirs)
+    assert answers.startswith(b"HTTP/1.1 204")
+    assert answers.count(b"HTTP/1.1 ") == (2 if how == "refusal" else 1)
+    connection.connection_lost()

@@ -102,6 +102,7 @@ class ServerConnection:
         if self._state is State.TUNNEL and self._tunnel is not None:
             self._tunnel.eof_received()
         else:
+            self.output.release()  # an answer that is whole already
             self._gone()
 
     def connection_lost(self) -> None:
