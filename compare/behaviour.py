@@ -201,18 +201,20 @@ def rules_of(subject: Subject, chosen: Sequence[str] = ()) -> dict[str, Cell]:
 
 
 def in_doubt(subject: Subject, found: dict[str, Cell]) -> dict[str, Cell]:
-    """New cells for the rules that failed behind one backend only, or by a time limit: on a busy machine the
-    other half of the evidence is better.
+    """New cells for the rules that failed behind one backend only, or because no answer came in time.
+
+    Each is asked alone: the machine was busy, or the library still was with what an earlier rule had asked.
     """
     doubtful = [rule for rule, cell in found.items() if rule in ASKED and _doubtful(cell)]
-    new = rules_of(subject, doubtful) if doubtful else {}
+    new = {rule: rules_of(subject, [rule])[rule] for rule in doubtful}
     return {rule: cell for rule, cell in new.items() if cell["outcome"] != "error"}
 
 
 def _doubtful(cell: Cell) -> bool:
     detail = cell["detail"]
     one_sided = " | " in detail and detail.count("; not ") == 1
-    return cell["outcome"] in ("broken", "error") and (one_sided or "Timeout (>" in detail)
+    late = "Timeout (>" in detail or "TimeoutError: timed out" in detail
+    return cell["outcome"] in ("broken", "error") and (one_sided or late)
 
 
 def with_topics(path: Path) -> None:

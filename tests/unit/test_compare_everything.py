@@ -10,11 +10,11 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from compare import everything
+from compare import behaviour, everything
 from compare.cli import compare
 from compare.everything import State, Step, steps, walk
-from compare.evidence import keep_only, write
-from compare.subjects import SUBJECTS
+from compare.evidence import Cell, Outcome, keep_only, write
+from compare.subjects import SUBJECTS, Subject
 
 pytestmark = [
     pytest.mark.timeout(30),
@@ -124,3 +124,28 @@ def test_subjects_that_are_no_longer_there_are_forgotten(tmp_path: Path) -> None
     write(path, {"environment": {}, "subjects": {"httpx": {"rule": 1}, "gone": {"rule": 1}}})
     keep_only(path, SUBJECTS)
     assert list(json.loads(path.read_text())["subjects"]) == ["httpx"]
+
+
+def test_what_may_be_the_machines_fault_is_asked_once_more_and_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cell(outcome: Outcome, detail: str) -> Cell:
+        return Cell(outcome=outcome, detail=detail, rule="")
+
+    found = {
+        "bodies.interim-survived": cell("broken", "aiohttp: 1 of 2 cases; not a: x | fastapi: 2 of 2 cases"),
+        "isolation.redirects-relayed": cell(
+            "broken", "aiohttp: 0 of 1 cases; not a: TimeoutError: timed out"
+        ),
+        "target.any-method": cell("broken", "aiohttp: 0 of 1; not a: x | fastapi: 0 of 1; not a: x"),
+        "failures.dns": cell("kept", "2 of 2 cases"),
+        "probe.leak": cell("broken", "TimeoutError: timed out"),
+    }
+    asked: list[list[str]] = []
+
+    def rules_of(subject: Subject, rules: list[str]) -> dict[str, Cell]:
+        asked.append(rules)
+        return {rules[0]: cell("kept" if len(asked) > 1 else "error", "")}
+
+    monkeypatch.setattr(behaviour, "rules_of", rules_of)
+    new = behaviour.in_doubt(SUBJECTS["httpx"], found)
+    assert asked == [["bodies.interim-survived"], ["isolation.redirects-relayed"]]
+    assert list(new) == ["isolation.redirects-relayed"]
