@@ -1,5 +1,4 @@
-"""Commands that other packages of this project bring: every argument goes to them, and one that is absent is one
-line."""
+"""Commands that other packages of this project bring get each argument; an absent one is said in a line."""
 
 from __future__ import annotations
 
