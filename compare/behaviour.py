@@ -35,8 +35,9 @@ from .subjects import SUBJECTS, Backend, Start, Subject
 
 RULES_SECONDS = 420
 BACKENDS: tuple[Backend, ...] = ("aiohttp", "fastapi")
-#: What recipes and proxies are not asked: the first three are not theirs to offer, as the contract puts it.
-LACKING = ("--without", "websocket", "--without", "forwarded", "--without", "transform")
+#: What is not asked: what needs settings of its own, and of other proxies what is not theirs to offer.
+UNSET = ("--without", "forwarded", "--without", "transform")
+LACKING = (*UNSET, "--without", "websocket")
 
 WORST_FIRST: tuple[Outcome, ...] = ("broken", "error", "not-offered", "kept")
 
@@ -159,7 +160,8 @@ def of_server(subject: Subject, folder: Path, rules: Sequence[str]) -> dict[str,
                 raise StartError(f"did not start: {running.last_words()}")
             time.sleep(0.1)
         address = ["--proxy-url", f"http://{LOOPBACK}:{port}", "--origin-listen", f"{LOOPBACK}:{origin}"]
-        run = Run(folder, "suite", rules, [*address, *LACKING], {})
+        lacking = UNSET if subject.kind == "backend" else LACKING
+        run = Run(folder, "suite", rules, [*address, *lacking], {})
         findings = {"suite": run.found()}
     return {rule: cell(rule, findings, subject) for rule in rules}
 

@@ -14,7 +14,7 @@ import click
 
 from . import paths
 from .cost.reading import noise
-from .report.decide import Answer, answer
+from .report.decide import Answer, Row, answer
 from .report.evidence import Evidence, load
 from .report.needs import NEEDS, PLAIN
 
@@ -57,10 +57,13 @@ def lines(evidence: Evidence, found: Answer) -> list[str]:
     shown = [f"You need: {titles}."]
     if not found.rows:
         shown.append("Nobody who was measured fits.")
+        if found.nearest:
+            near = " or ".join(row.subject for row in found.nearest)
+            shown += [f"Nearest: {near}; what it breaks is below.", "", *_table(found.nearest, found.points)]
     else:
         others = " (inside the noise they are equal)" if len(found.taken) > 1 else ""
         shown.append(f"Take: {' or '.join(found.taken)}{others}.")
-        shown += ["", *_table(found)]
+        shown += ["", *_table(found.rows, found.points)]
         told = noise(evidence.cost)
         shown += ["", f"Ratios are to aiohttp in the same round; within {told:.0%} nothing is told apart."]
     if found.refused:
@@ -70,8 +73,8 @@ def lines(evidence: Evidence, found: Answer) -> list[str]:
     return shown
 
 
-def _table(found: Answer) -> list[str]:
-    head = ["group", "subject", "x aiohttp", "range", *found.points]
+def _table(rows: Sequence[Row], points: Sequence[str]) -> list[str]:
+    head = ["group", "subject", "x aiohttp", "range", *points]
     body = [
         [
             str(row.group + 1),
@@ -80,7 +83,7 @@ def _table(found: Answer) -> list[str]:
             f"{row.ratio.low:.2f}-{row.ratio.high:.2f}",
             *row.figures,
         ]
-        for row in found.rows
+        for row in rows
     ]
     widths = [max(len(line[index]) for line in [head, *body]) for index in range(len(head))]
     return [

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ..cost import reading
 from ..cost.plan import REFERENCE
 from ..stats import Spread, spread
-from .evidence import NOT_OFFERED, UNKNOWN, Evidence
+from .evidence import NOT_OFFERED, UNKNOWN, Cell, Evidence
 from .needs import BASE, CLIENT, PLAIN, SYNC, Need
 
 
@@ -29,12 +29,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`rows` from the first group on; `refused` says of each other subject by what it fell out."""
+    """`rows` from the first group on; `refused` says of each other subject by what it fell out. nearest: when
+    nobody fits, who has all that was asked for and breaks the fewest of the rules that everybody should keep.
+    """
 
     needs: tuple[Need, ...]
     points: tuple[str, ...]
     rows: tuple[Row, ...]
     refused: dict[str, str]
+    nearest: tuple[Row, ...] = ()
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -54,38 +57,62 @@ def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
     topics = [topic for need in asked for topic in need.topics]
     refused: dict[str, str] = {}
     ratios: dict[str, Spread] = {}
+    flawed: dict[str, float] = {}
     for subject in reading.subjects(evidence.cost):
         if evidence.kind(subject) not in allowed or (
             any(need.sync for need in asked) and subject not in SYNC
         ):
             continue
-        found = _obstacle(evidence, subject, topics) or _ratios(evidence, subject, points)
-        if isinstance(found, str):
+        obstacles = _obstacles(evidence, subject, topics)
+        if obstacles:
+            refused[subject] = _said(evidence, *next(iter(obstacles.items())))
+            if not obstacles.keys() & set(topics):
+                flawed[subject] = sum(1 - cell.kept_rules / max(1, cell.asked) for cell in obstacles.values())
+        elif isinstance(found := _ratios(evidence, subject, points), str):
             refused[subject] = found
         else:
             ratios[subject] = found
+    rows = _rows(evidence, ratios, points)
+    return Answer(asked, points, rows, refused, () if rows else _nearest(evidence, flawed, points))
+
+
+def _rows(evidence: Evidence, ratios: dict[str, Spread], points: Sequence[str]) -> tuple[Row, ...]:
     groups = reading.tiers(ratios, reading.noise(evidence.cost))
-    rows = [
+    return tuple(
         Row(subject, index, ratios[subject], tuple(_figure(evidence, point, subject) for point in points))
         for index, group in enumerate(groups)
         for subject in group.names
-    ]
-    return Answer(asked, points, tuple(rows), refused)
+    )
 
 
-def _obstacle(evidence: Evidence, subject: str, topics: Sequence[str]) -> str | None:
-    """The first topic whose rules the subject does not keep.
+def _nearest(evidence: Evidence, flawed: dict[str, float], points: Sequence[str]) -> tuple[Row, ...]:
+    """The cheapest of those that break least. flawed: the shares broken of each topic, added up."""
+    fewest = min(flawed.values(), default=0)
+    measured = {
+        subject: ratio
+        for subject, flaws in flawed.items()
+        if flaws == fewest and not isinstance(ratio := _ratios(evidence, subject, points), str)
+    }
+    return tuple(row for row in _rows(evidence, measured, points) if row.group == 0)
+
+
+def _obstacles(evidence: Evidence, subject: str, topics: Sequence[str]) -> dict[str, Cell]:
+    """The topics whose rules the subject does not keep.
 
     What was not or could not be measured, such as a rule that needs settings which another proxy does not
     have, is in the way only if it was asked for.
     """
-    known = {topic.id: topic.title for topic in evidence.behaviour.topics}
-    for topic in (*topics, *BASE):
-        cell = evidence.behaviour.cell(subject, topic)
-        if cell.kept or (cell.result in {UNKNOWN, NOT_OFFERED} and topic not in topics):
-            continue
-        return f"{known.get(topic, topic)}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
-    return None
+    cells = {topic: evidence.behaviour.cell(subject, topic) for topic in (*topics, *BASE)}
+    return {
+        topic: cell
+        for topic, cell in cells.items()
+        if not cell.kept and (cell.result not in {UNKNOWN, NOT_OFFERED} or topic in topics)
+    }
+
+
+def _said(evidence: Evidence, topic: str, cell: Cell) -> str:
+    title = next((known.title for known in evidence.behaviour.topics if known.id == topic), topic)
+    return f"{title}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
 
 
 def _ratios(evidence: Evidence, subject: str, points: Sequence[str]) -> Spread | str:

@@ -44,7 +44,8 @@ def _take(found: Answer) -> str:
     if _unmeasured(found):
         return "not measured yet"
     if not found.rows:
-        return "nobody who was measured"
+        near = " or ".join(row.subject for row in found.nearest)
+        return f"nobody keeps it all; nearest: **{near}**" if near else "nobody who was measured"
     return " or ".join(f"**{name}**" for name in found.taken)
 
 
@@ -58,8 +59,11 @@ def _because(found: Answer) -> str:
     if _unmeasured(found):
         return f"this run has no {' or '.join(cost_tables.title(point) for point in found.points)}"
     if not found.rows:
-        told = [f"{name}: {reason.partition(' (')[0]}" for name, reason in list(found.refused.items())[:3]]
-        return "; ".join([*told, *(["..."] if len(found.refused) > 3 else [])])
+        figures = {row.subject: f", {' and '.join(row.figures)}" for row in found.nearest}
+        shown = sorted(found.refused, key=lambda name: name not in figures)
+        reasons = {name: reason.partition(" (")[0] for name, reason in found.refused.items()}
+        told = [f"{name}: {reasons[name]}{figures.get(name, '')}" for name in shown[:3]]
+        return "; ".join([*told, *(["..."] if len(shown) > 3 else [])])
     first = [row for row in found.rows if row.group == 0]
     what = "; ".join(f"{row.subject} {' and '.join(row.figures)}" for row in first[:3])
     if len(first) > 3:

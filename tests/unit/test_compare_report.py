@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "cpu": "a CPU", "cores": 2, "kernel": "6", "python": "CPython 3.11", "loop": "uvloop", "date": "2026",
     "proxy_cores": [0], "load_cores": [1], "origin": "nginx", "tools": {}, "packages": {},
 }  # fmt: skip
-KINDS = {"aiohttp": "client", "httpx": "client", "fast": "client", "requests": "client", "nginx": "peer"}
+KINDS = dict.fromkeys(("aiohttp", "httpx", "fast", "requests", "urllib3"), "client") | {"nginx": "peer"}
 
 
 def sample(name: str, cpu_us: float, point: str = CENTRE, **fields: Any) -> Sample:
@@ -112,6 +112,23 @@ def test_synchronous_code_and_whole_proxies_are_asked_for() -> None:
     samples = (*COSTS, sample("requests", 2000))
     assert answer(evidence(*samples), [BY_FLAG["sync"]]).taken == ("requests",)
     assert answer(evidence(*samples), [BY_FLAG["proxy"]]).taken == ("nginx",)
+
+
+def test_where_nobody_keeps_it_all_the_nearest_is_named() -> None:
+    found = {"urllib3": {"leak": "broken"}, "requests": {"cookie-isolation": "broken", "leak": "broken"}}
+    samples = (sample("aiohttp", 100), sample("requests", 200), sample("urllib3", 300))
+    given = evidence(*samples, behaviour=stored(**found))
+    told = answer(given, [BY_FLAG["sync"]])
+    assert told.taken == ()
+    assert [row.subject for row in told.nearest] == ["urllib3"]
+    line = next(line for line in sections.decision(given).splitlines() if "`--sync`" in line)
+    assert "nobody keeps it all; nearest: **urllib3** | urllib3: the leak: broken, 300 us" in line
+    assert "Nearest: urllib3" in "\n".join(recommend.lines(given, told))
+
+
+def test_who_lacks_what_was_asked_for_is_not_near() -> None:
+    given = evidence(sample("aiohttp", 100), behaviour=stored(aiohttp={"http2": "not-offered"}))
+    assert answer(given, [BY_FLAG["http2"]]).nearest == ()
 
 
 def test_the_worst_rule_of_a_topic_has_the_word() -> None:
