@@ -39,6 +39,8 @@ class Predecessor:
     def __init__(self, ready_fd: int, listening: Listening, key: str) -> None:
         os.set_inheritable(ready_fd, False)
         self._ready_fd = ready_fd
+        # The end of this process, not of its workers, is what the old one waits for.
+        os.register_at_fork(after_in_child=self._forget)
         self._listening = listening
         self._key = key
         for sock in chain(*listening):
@@ -64,9 +66,15 @@ class Predecessor:
 
     def ready(self) -> None:
         """Serving: the old process may go."""
-        with contextlib.suppress(OSError):  # it has gone already
-            os.write(self._ready_fd, _READY)
+        if self._ready_fd >= 0:
+            with contextlib.suppress(OSError):  # it has gone already
+                os.write(self._ready_fd, _READY)
+            self._forget()
+
+    def _forget(self) -> None:
+        if self._ready_fd >= 0:
             os.close(self._ready_fd)
+            self._ready_fd = -1
 
 
 class Successor:

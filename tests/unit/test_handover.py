@@ -42,6 +42,31 @@ def test_sockets_go_on_between_settings_with_the_same_address(handed: tuple[int,
     assert os.read(heard, 10) == b"", "the end stays open"
 
 
+def test_a_worker_keeps_nothing_of_what_its_predecessor_waits_for(handed: tuple[int, int]) -> None:
+    heard, _ = handed
+    predecessor = Predecessor.from_environment()
+    assert predecessor is not None
+    for sock in predecessor.sockets(Settings(downstream=URL))[0]:
+        sock.close()
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        theirs.send(b"alive")
+        theirs.recv(1)
+        os._exit(0)
+    ours.recv(5)
+    predecessor.ready()
+    assert os.read(heard, 10) == b"R"
+    os.set_blocking(heard, False)
+    try:
+        assert os.read(heard, 10) == b"", "nobody else has the pipe's end"
+    finally:
+        ours.send(b"!")
+        os.waitpid(pid, 0)
+        ours.close()
+        theirs.close()
+
+
 def test_a_new_address_is_not_served_on_old_sockets(handed: tuple[int, int]) -> None:
     predecessor = Predecessor.from_environment()
     assert predecessor is not None
