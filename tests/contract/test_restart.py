@@ -49,11 +49,11 @@ def successors(lab: Lab) -> list[int]:
     return [int(pid) for pid in re.findall(SERVES, lab.server.log())]
 
 
-def restart(lab: Lab) -> int:
-    """Sends SIGUSR2; the process that serves then."""
+def restart(lab: Lab, workers: int = 1) -> int:
+    """Sends SIGUSR2; the process that serves then, once each worker of the old one has stopped listening."""
     lab.server.signal(signal.SIGUSR2)
     deadline = time.monotonic() + 15
-    while not successors(lab):
+    while not successors(lab) or lab.server.log().count("draining: ") < workers:
         assert time.monotonic() < deadline, lab.server.log()[-2000:]
         time.sleep(0.01)
     return successors(lab)[-1]
@@ -77,7 +77,7 @@ def test_a_new_process_takes_over_and_the_old_one_ends_what_it_has(start_one: St
     head = downloading.read_head()
     assert tunnel.read_head().status == 101
     lab.server.configure(settings + MARKED % 2)
-    restart(lab)
+    restart(lab, workers=2)
     # Readiness does not fail: the service is ready, whichever of its processes is asked.
     assert {lab.ask(get(b"/-/ready")).status for _ in range(5)} == {200}
     assert {lab.ask(get(b"/x")).one(b"x-generation") for _ in range(5)} == {b"2"}
