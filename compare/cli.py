@@ -49,7 +49,9 @@ def _measuring(command: Any) -> Any:
 
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @_measuring
-@click.option("--all", "everything", is_flag=True, help="Measure everything anew (two hours), then --report.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Measure all anew (an hour and a half), then --report."
+)
 @click.option(
     "--report", is_flag=True, help="Write compare.md and its charts from the results; measure nothing."
 )

@@ -63,6 +63,8 @@ def lines(evidence: Evidence, found: Answer) -> list[str]:
     else:
         others = " (inside the noise they are equal)" if len(found.taken) > 1 else ""
         shown.append(f"Take: {' or '.join(found.taken)}{others}.")
+        if found.cheaper:
+            shown.append(f"Cheaper, but left out: {', '.join(row.subject for row in found.cheaper)}.")
         shown += ["", *_table(found.rows, found.points)]
         told = noise(evidence.cost)
         shown += ["", f"Ratios are to aiohttp in the same round; within {told:.0%} nothing is told apart."]

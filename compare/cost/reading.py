@@ -113,14 +113,14 @@ class Tier:
 def tiers(values: Mapping[str, Spread], noise: float) -> list[Tier]:
     """Subjects from cheap to dear, in groups inside which the order means nothing.
 
-    A group starts with the cheapest that is left and takes in everybody whose range, widened by the noise,
-    touches that one's.
+    A group starts with the cheapest that is left and takes in everybody whose median is inside that one's
+    range, widened by the noise. One lucky round is not enough.
     """
     waiting = sorted(values, key=lambda name: (values[name].median, name))
     found: list[Tier] = []
     while waiting:
         first = values[waiting[0]]
-        group = [name for name in waiting if values[name].low * (1 - noise) <= first.high * (1 + noise)]
+        group = [name for name in waiting if values[name].median <= first.high * (1 + noise)]
         found.append(Tier(tuple(sorted(group)), first.median))
         waiting = [name for name in waiting if name not in group]
     return found

@@ -31,6 +31,7 @@ class Row:
 class Answer:
     """`rows` from the first group on; `refused` says of each other subject by what it fell out. nearest: when
     nobody fits, who has all that was asked for and breaks the fewest of the rules that everybody should keep.
+    cheaper: who would be the first group if it broke none of these.
     """
 
     needs: tuple[Need, ...]
@@ -38,6 +39,7 @@ class Answer:
     rows: tuple[Row, ...]
     refused: dict[str, str]
     nearest: tuple[Row, ...] = ()
+    cheaper: tuple[Row, ...] = ()
 
     @property
     def taken(self) -> tuple[str, ...]:
@@ -73,7 +75,9 @@ def answer(evidence: Evidence, needs: Sequence[Need]) -> Answer:
         else:
             ratios[subject] = found
     rows = _rows(evidence, ratios, points)
-    return Answer(asked, points, rows, refused, () if rows else _nearest(evidence, flawed, points))
+    if rows:
+        return Answer(asked, points, rows, refused, cheaper=_cheaper(evidence, rows, flawed, points))
+    return Answer(asked, points, rows, refused, nearest=_nearest(evidence, flawed, points))
 
 
 def _rows(evidence: Evidence, ratios: dict[str, Spread], points: Sequence[str]) -> tuple[Row, ...]:
@@ -83,6 +87,18 @@ def _rows(evidence: Evidence, ratios: dict[str, Spread], points: Sequence[str]) 
         for index, group in enumerate(groups)
         for subject in group.names
     )
+
+
+def _cheaper(
+    evidence: Evidence, rows: Sequence[Row], flawed: Iterable[str], points: Sequence[str]
+) -> tuple[Row, ...]:
+    measured = {
+        subject: ratio
+        for subject in flawed
+        if not isinstance(ratio := _ratios(evidence, subject, points), str)
+    }
+    least = min(row.ratio.low for row in rows) * (1 - reading.noise(evidence.cost))
+    return tuple(row for row in _rows(evidence, measured, points) if row.ratio.high < least)
 
 
 def _nearest(evidence: Evidence, flawed: dict[str, float], points: Sequence[str]) -> tuple[Row, ...]:

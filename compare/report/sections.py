@@ -61,8 +61,7 @@ def _because(found: Answer) -> str:
     if not found.rows:
         figures = {row.subject: f", {' and '.join(row.figures)}" for row in found.nearest}
         shown = sorted(found.refused, key=lambda name: name not in figures)
-        reasons = {name: reason.partition(" (")[0] for name, reason in found.refused.items()}
-        told = [f"{name}: {reasons[name]}{figures.get(name, '')}" for name in shown[:3]]
+        told = [f"{name}: {_flaw(found, name)}{figures.get(name, '')}" for name in shown[:3]]
         return "; ".join([*told, *(["..."] if len(shown) > 3 else [])])
     first = [row for row in found.rows if row.group == 0]
     what = "; ".join(f"{row.subject} {' and '.join(row.figures)}" for row in first[:3])
@@ -77,8 +76,16 @@ def _because(found: Answer) -> str:
     later = next((row for row in found.rows if row.group == 1 and row is not mine), None)
     if later:
         told.append(f"next is {later.subject} with {' and '.join(later.figures)}")
+    told += (
+        f"{row.subject} is cheaper with {' and '.join(row.figures)}, but {_flaw(found, row.subject)}"
+        for row in found.cheaper[:1]
+    )
     where = " and ".join(cost_tables.title(point) for point in found.points)
     return f"{'; '.join(told)} ({where})"
+
+
+def _flaw(found: Answer, name: str) -> str:
+    return found.refused[name].partition(" (")[0]
 
 
 def losses(evidence: Evidence) -> str:

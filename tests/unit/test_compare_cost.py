@@ -115,9 +115,14 @@ def test_only_a_whole_range_outside_the_noise_is_told_apart(low: float, high: fl
     assert reading.word(Spread((low + high) / 2, low, high, 2), 0.05) == word
 
 
-def test_subjects_whose_ranges_touch_share_a_group() -> None:
+def test_subjects_whose_median_is_in_the_cheapest_ones_range_share_its_group() -> None:
     values = {"c": Spread(1, 0.9, 1.1, 3), "b": Spread(1.1, 1.05, 1.2, 3), "a": Spread(2, 1.9, 2.1, 3)}
     assert [tier.names for tier in reading.tiers(values, 0.03)] == [("b", "c"), ("a",)]
+
+
+def test_one_lucky_round_makes_nobody_equal() -> None:
+    values = {"steady": Spread(1, 0.9, 1.1, 2), "lucky": Spread(15, 1.0, 29, 2)}
+    assert [tier.names for tier in reading.tiers(values, 0.03)] == [("steady",), ("lucky",)]
 
 
 def test_a_rate_that_was_not_kept_has_no_latency() -> None:

@@ -126,6 +126,17 @@ def test_where_nobody_keeps_it_all_the_nearest_is_named() -> None:
     assert "Nearest: urllib3" in "\n".join(recommend.lines(given, told))
 
 
+def test_who_is_cheaper_but_breaks_a_rule_is_named() -> None:
+    given = evidence(
+        sample("aiohttp", 100), sample("fast", 70), behaviour=stored(fast={"truncation": "broken"})
+    )
+    told = answer(given, [])
+    assert told.taken == ("aiohttp",)
+    line = next(line for line in sections.decision(given).splitlines() if "nothing special" in line)
+    assert "fast is cheaper with 70 us, but the truncation: broken" in line
+    assert "Cheaper, but left out: fast." in recommend.lines(given, told)
+
+
 def test_who_lacks_what_was_asked_for_is_not_near() -> None:
     given = evidence(sample("aiohttp", 100), behaviour=stored(aiohttp={"http2": "not-offered"}))
     assert answer(given, [BY_FLAG["http2"]]).nearest == ()
@@ -170,10 +181,11 @@ def test_a_rule_leads_to_the_contract_and_messages_are_plain_text() -> None:
 def test_recommend_prints_the_rows_it_used(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
     evidence(*COSTS).cost.write(file)
-    shown = CliRunner().invoke(recommend.recommend, ["--proxy", "--from", str(file)])
+    # Behaviour is always the published one; of `fast` that knows nothing, now and later.
+    shown = CliRunner().invoke(recommend.recommend, ["--from", str(file)])
     assert shown.exit_code == 0, shown.output
-    assert "Take: nginx." in shown.output
-    assert "10 us" in shown.output
+    assert "Take: fast." in shown.output
+    assert "70 us" in shown.output
 
 
 def test_recommend_refuses_a_file_of_something_else(tmp_path: Path) -> None:
