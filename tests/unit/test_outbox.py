@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator
 
 import pytest
@@ -120,11 +122,21 @@ async def test_messages_that_waited_for_nobody_do_not_wait_again_soon(pairs: lis
     assert output.holds
 
 
+def test_an_outbox_goes_with_its_loop() -> None:
+    loop = asyncio.new_event_loop()
+    outbox(loop)
+    gone = weakref.ref(loop)
+    loop.close()
+    del loop
+    gc.collect()
+    assert gone() is None
+
+
 async def test_no_more_wait_than_memory_is_bounded_by() -> None:
     class Silent:
         def release(self) -> None: ...
 
-    box = Outbox(asyncio.get_running_loop())
+    box = Outbox()
     taken = [box.takes(Silent()) for _ in range(MOST_WAITING + 1)]
     assert taken == [True] * MOST_WAITING + [False]
     await turn()

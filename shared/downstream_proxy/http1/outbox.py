@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from typing import Protocol
-from weakref import WeakKeyDictionary
+
+from .per_loop import PerLoop
 
 MOST_WAITING = 256
 """Connections that may wait for the end of a turn; times SMALL of output.py, what may wait in memory."""
@@ -30,12 +31,11 @@ class Waiting(Protocol):
 
 
 class Outbox:
-    """Who waits for the end of the present turn."""
+    """Who waits for the end of the running loop's present turn."""
 
-    __slots__ = ("_alone", "_loop", "_waiting")
+    __slots__ = ("_alone", "_waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def __init__(self) -> None:
         self._waiting: list[Waiting] = []
         self._alone = 0
 
@@ -46,7 +46,7 @@ class Outbox:
             return False
         waiting = self._waiting
         if not waiting:
-            self._loop.call_soon(self._leave)
+            asyncio.get_running_loop().call_soon(self._leave)
         elif len(waiting) >= MOST_WAITING:
             return False
         waiting.append(output)
@@ -60,12 +60,5 @@ class Outbox:
             output.release()
 
 
-_OUTBOXES: WeakKeyDictionary[asyncio.AbstractEventLoop, Outbox] = WeakKeyDictionary()
-
-
-def outbox(loop: asyncio.AbstractEventLoop) -> Outbox:
-    """The outbox of this loop."""
-    found = _OUTBOXES.get(loop)
-    if found is None:
-        found = _OUTBOXES[loop] = Outbox(loop)
-    return found
+outbox = PerLoop(Outbox)
+"""The outbox of a loop."""

@@ -6,8 +6,7 @@ read, and no memory per connection. Knows nothing of what is received.
 
 from __future__ import annotations
 
-import asyncio
-from weakref import WeakKeyDictionary
+from .per_loop import PerLoop
 
 RECEIVE_BYTES = 2**18
 """Most bytes taken from a connection at once. It bounds what a slow reader holds: one read, less what the
@@ -23,12 +22,5 @@ class ReceiveBuffer:
         self.view = memoryview(bytearray(RECEIVE_BYTES))
 
 
-_BUFFERS: WeakKeyDictionary[asyncio.AbstractEventLoop, ReceiveBuffer] = WeakKeyDictionary()
-
-
-def receive_buffer(loop: asyncio.AbstractEventLoop) -> ReceiveBuffer:
-    """The buffer of this loop."""
-    buffer = _BUFFERS.get(loop)
-    if buffer is None:
-        buffer = _BUFFERS[loop] = ReceiveBuffer()
-    return buffer
+receive_buffer = PerLoop(ReceiveBuffer)
+"""The buffer of a loop."""
