@@ -88,6 +88,8 @@ def rebuild(*, quick: bool, resume: bool, minutes: float | None, **chosen: Any) 
     paths.RESULTS.mkdir(exist_ok=True)
     settings = {"quick": quick} | {name: chosen[name] for name in ("rounds", "seconds", "seed")}
     state = State.read(UNFINISHED, settings) if resume else State(settings)
+    for path in (paths.BEHAVIOUR, paths.FAULTS):
+        keep_only(path, SUBJECTS)
     until = time.monotonic() + minutes * 60 if minutes else None
     try:
         walk(steps(quick, until, **chosen), state, UNFINISHED, until)
@@ -155,7 +157,6 @@ def _behaviour(names: Sequence[str], *, quick: bool) -> Callable[[bool], bool]:
             click.echo(behaviour.renew(paths.BEHAVIOUR, name, quick=quick, again=again), err=True)
 
     def do(_: bool) -> bool:
-        keep_only(paths.BEHAVIOUR, SUBJECTS)
         with ThreadPoolExecutor(len(names)) as pool:
             asking = pool.map(ask, names)
             try:
@@ -170,7 +171,6 @@ def _behaviour(names: Sequence[str], *, quick: bool) -> Callable[[bool], bool]:
 
 def _faults(name: str) -> Callable[[bool], bool]:
     def do(_: bool) -> bool:
-        keep_only(paths.FAULTS, SUBJECTS)
         click.echo(faults.renew(paths.FAULTS, name), err=True)
         return True
 

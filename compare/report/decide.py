@@ -92,23 +92,16 @@ def _rows(evidence: Evidence, ratios: dict[str, Spread], points: Sequence[str]) 
 def _cheaper(
     evidence: Evidence, rows: Sequence[Row], flawed: Iterable[str], points: Sequence[str]
 ) -> tuple[Row, ...]:
-    measured = {
-        subject: ratio
-        for subject in flawed
-        if not isinstance(ratio := _ratios(evidence, subject, points), str)
-    }
     least = min(row.ratio.low for row in rows) * (1 - reading.noise(evidence.cost))
+    measured = _measured(evidence, flawed, points)
     return tuple(row for row in _rows(evidence, measured, points) if row.ratio.high < least)
 
 
 def _nearest(evidence: Evidence, flawed: dict[str, float], points: Sequence[str]) -> tuple[Row, ...]:
     """The cheapest of those that break least. flawed: the shares broken of each topic, added up."""
     fewest = min(flawed.values(), default=0)
-    measured = {
-        subject: ratio
-        for subject, flaws in flawed.items()
-        if flaws == fewest and not isinstance(ratio := _ratios(evidence, subject, points), str)
-    }
+    near = [subject for subject, flaws in flawed.items() if flaws == fewest]
+    measured = _measured(evidence, near, points)
     return tuple(row for row in _rows(evidence, measured, points) if row.group == 0)
 
 
@@ -129,6 +122,12 @@ def _obstacles(evidence: Evidence, subject: str, topics: Sequence[str]) -> dict[
 def _said(evidence: Evidence, topic: str, cell: Cell) -> str:
     title = next((known.title for known in evidence.behaviour.topics if known.id == topic), topic)
     return f"{title}: {cell.result}{f' ({cell.evidence})' if cell.evidence else ''}"
+
+
+def _measured(evidence: Evidence, subjects: Iterable[str], points: Sequence[str]) -> dict[str, Spread]:
+    """The ratios of those that were measured at every point."""
+    found = {subject: _ratios(evidence, subject, points) for subject in subjects}
+    return {subject: ratio for subject, ratio in found.items() if not isinstance(ratio, str)}
 
 
 def _ratios(evidence: Evidence, subject: str, points: Sequence[str]) -> Spread | str:

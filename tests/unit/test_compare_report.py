@@ -25,7 +25,10 @@ ENVIRONMENT = {
     "cpu": "a CPU", "cores": 2, "kernel": "6", "python": "CPython 3.11", "loop": "uvloop", "date": "2026",
     "proxy_cores": [0], "load_cores": [1], "origin": "nginx", "tools": {}, "packages": {},
 }  # fmt: skip
-KINDS = dict.fromkeys(("aiohttp", "httpx", "fast", "requests", "urllib3"), "client") | {"nginx": "peer"}
+KINDS = dict.fromkeys(("aiohttp", "httpx", "fast", "requests", "urllib3"), "client") | {
+    "nginx": "peer",
+    "swift": "peer",
+}
 
 
 def sample(name: str, cpu_us: float, point: str = CENTRE, **fields: Any) -> Sample:
@@ -180,12 +183,12 @@ def test_a_rule_leads_to_the_contract_and_messages_are_plain_text() -> None:
 
 def test_recommend_prints_the_rows_it_used(tmp_path: Path) -> None:
     file = tmp_path / "mine.json"
-    evidence(*COSTS).cost.write(file)
-    # Behaviour is always the published one; of `fast` that knows nothing, now and later.
-    shown = CliRunner().invoke(recommend.recommend, ["--from", str(file)])
+    # Behaviour is always the published one; of `swift` that knows nothing, now and later.
+    evidence(*COSTS, sample("swift", 10)).cost.write(file)
+    shown = CliRunner().invoke(recommend.recommend, ["--proxy", "--from", str(file)])
     assert shown.exit_code == 0, shown.output
-    assert "Take: fast." in shown.output
-    assert "70 us" in shown.output
+    assert "Take: swift." in shown.output
+    assert "10 us" in shown.output
 
 
 def test_recommend_refuses_a_file_of_something_else(tmp_path: Path) -> None:
